@@ -1,0 +1,352 @@
+/** Generations on their own: when they are captured, how they are made, what deleting one does. */
+
+import { jobs } from '../support/stepped-backend.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
+
+describe.each(settings)('a compute %s', (_name, open) => {
+  let setting: Setting;
+
+  beforeEach(() => {
+    setting = open();
+  });
+
+  afterEach(() => setting.close());
+
+  // T0 reads x, makes Ga · reads A=0 · A=1, invalidate(a) returns · T0 ends and stores · T0 reads x
+  it('does not store under a generation that was made after it began', async () => {
+    const { cache, other } = setting;
+    let A = 0;
+    const x = new SteppedMethod(() => A);
+    const readX = cache.wrap('x', x.run, { tags: 'a' });
+    const t0 = readX();
+    const run = await x.begun();
+    A = 1;
+    await other.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+  });
+
+  // x is stored · refresh(x) reads A=0 · A=1, invalidate(a) returns · refresh ends and stores · T0 reads x
+  it('does not store what refresh computed before an invalidation', async () => {
+    const { cache, other } = setting;
+    let A = 0;
+    const x = new SteppedMethod(() => A);
+    const readX = cache.wrap('x', x.run, { tags: 'a' });
+    x.automatic = true;
+    await readX();
+    x.automatic = false;
+    const t0 = cache.refresh(() => readX());
+    const run = await x.begun();
+    A = 1;
+    await other.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+  });
+
+  // T0 reads x · the method itself invalidates a · T0 ends
+  it('that invalidates its own tag is not stored', async () => {
+    const { cache, other } = setting;
+    let runs = 0;
+    const readX = cache.wrap('x', async () => (await other.invalidate('a'), ++runs), { tags: 'a' });
+    expect(await readX()).toBe(1);
+    expect(await readX()).toBe(2);
+  });
+
+  // T0 reads x: A=0 · clear() returns · T0 ends and stores · T0 reads x; the same with forgetAll(x)
+  it('does not outlive a clear of the namespace or of its method', async () => {
+    const { cache, other } = setting;
+    let A = 0;
+    const x = new SteppedMethod(() => A);
+    const readX = cache.wrap('x', x.run);
+    const elsewhere = other.wrap('x', x.run);
+    for (const forgetting of [() => other.clear(), () => elsewhere.forgetAll()]) {
+      x.automatic = false;
+      const t0 = readX();
+      const run = await x.begun();
+      A++;
+      await forgetting();
+      await run.end();
+      expect(await t0).toBe(A - 1);
+      x.automatic = true;
+      expect(await readX()).toBe(A);
+      await cache.clear();
+    }
+  });
+});
+
+describe('generations on a shared store', () => {
+  const clock = new ManualClock();
+  let data: Map<string, string>;
+  let here: SteppedProcess;
+  let there: SteppedProcess;
+  let A: number;
+  let x: SteppedMethod<[], number>;
+  let readX: () => Promise<number>;
+
+  beforeEach(() => {
+    data = new Map();
+    A = 0;
+    x = new SteppedMethod(() => A);
+    open();
+  });
+
+  afterEach(async () => {
+    await here.close();
+    await there.close();
+  });
+
+  function open(lacks: readonly ('add' | 'touch')[] = []): void {
+    here = new SteppedProcess({ data, lacks }, { clock });
+    there = new SteppedProcess({ data, lacks }, { clock });
+    readX = here.cache.wrap('x', x.run, { tags: 'a' });
+  }
+
+  function nameOf(tag: string): string {
+    return `cachette:1:#t:${tag}`;
+  }
+
+  // T1 reads x, sends add Ga · the reply is on its way
+  it('are acknowledged before the method starts', async () => {
+    const mint = here.backend.sent('add', '#t:a');
+    const t1 = readX();
+    const add = (await mint).exec();
+    await jobs();
+    expect(x.runs).toBe(0);
+    await add.answer();
+    await (await x.begun()).end();
+    expect(await t1).toBe(0);
+  });
+
+  // A=1, T1 deletes Ga · T0 reads x, makes Ga, reads A=1 · A=2, T1 deletes Ga · T0 stores · all that T1 sent at first comes again
+  it('are not brought back by a deletion that the network repeats', async () => {
+    A = 1;
+    await there.cache.invalidate('a');
+    const first = [...there.backend.sentSoFar];
+    for (const command of first) command.exec();
+    const t0 = readX();
+    const run = await x.begun();
+    A = 2;
+    await there.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(1);
+    for (const command of first) command.exec();
+    x.automatic = true;
+    expect(await readX()).toBe(2);
+  });
+
+  // T0 reads x, makes Ga, reads A=0 · A=1, invalidate(a) in the same millisecond · T0 stores · T0 reads x
+  it('tell an invalidation from a compute of the same millisecond, as they hold no time', async () => {
+    const t0 = readX();
+    const run = await x.begun();
+    A = 1;
+    await there.cache.invalidate('a');
+    expect(data.has(nameOf('a'))).toBe(false);
+    await run.end();
+    await t0;
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+  });
+
+  // T0 reads x, makes Ga, reads A=0 · T1 stores y, sends touch Ga · A=1, invalidate(a) · touch Ga executes · T0 stores
+  it('are kept alive by the touch of the server alone', async () => {
+    const t0 = readX();
+    const run = await x.begun();
+    const readY = here.cache.wrap('y', () => Promise.resolve('y'), { tags: 'a', ttl: '1d' });
+    const sent = here.backend.sent('touch', '#t:a');
+    await readY();
+    const touch = await sent;
+    A = 1;
+    await there.cache.invalidate('a');
+    await touch.answer();
+    expect(data.has(nameOf('a'))).toBe(false);
+    await run.end();
+    await t0;
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+    const written = here.backend.sentSoFar.filter(({ operation }) => operation === 'set').map(({ keys }) => keys[0]);
+    expect(written.filter((key) => key?.includes('#'))).toEqual([]);
+  });
+
+  // T0 reads x, add Ga: deadline · T0 reads A=0 · A=1, invalidate(a) returns · T0 ends · add Ga executes late · T0 reads x
+  it('whose making had no clean answer are given up, and the result is not stored', async () => {
+    const mint = here.backend.sent('add', '#t:a');
+    const t0 = readX();
+    const add = await mint;
+    await add.fail();
+    const run = await x.begun();
+    A = 1;
+    await there.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    add.exec();
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+    expect(await readX()).toBe(1);
+    expect(x.runs).toBe(2);
+  });
+
+  // add Ga: deadline, twice · then it works · every token on its way was another one
+  it('are never sent twice', async () => {
+    x.automatic = true;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const mint = here.backend.sent('add', '#t:a');
+      const t0 = readX();
+      await (await mint).fail();
+      await t0;
+    }
+    await readX();
+    const tokens = here.backend.sentSoFar.filter(({ operation }) => operation === 'add').map(({ text }) => text);
+    expect(tokens).toHaveLength(5);
+    expect(new Set(tokens).size).toBe(5);
+  });
+
+  // T0 reads x: A=0 · A=1, invalidate(a) in the same process returns · T0 ends: what it would write is dead
+  it('deleted by this process save it the writing of what was computed under them', async () => {
+    const t0 = readX();
+    const run = await x.begun();
+    A = 1;
+    await here.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    expect(here.backend.log.filter((command) => command.startsWith('set'))).toEqual([]);
+  });
+
+  // T0 sends add Ga, executed · A=1, invalidate(a) deletes it, returns · T2 comes · the reply of add arrives
+  it('deleted while they are made cost an entry and never a stale value', async () => {
+    const mint = here.backend.sent('add', '#t:a');
+    const t0 = readX();
+    const add = (await mint).exec();
+    A = 1;
+    await there.cache.invalidate('a');
+    const t2 = readX();
+    await jobs();
+    await add.answer();
+    await (await x.begun()).end();
+    expect([await t0, await t2]).toEqual([1, 1]);
+    expect(x.runs).toBe(1);
+    A = 2;
+    x.automatic = true;
+    expect(await readX()).toBe(2);
+  });
+
+  // T0 reads x: Ga absent · T1 makes Ga and stores x · add Ga of T0: there is one
+  it('made by another process first are adopted', async () => {
+    x.automatic = true;
+    const mint = here.backend.sent('add', '#t:a');
+    const t0 = readX();
+    const add = await mint;
+    const readThere = there.cache.wrap('x', x.run, { tags: 'a' });
+    await readThere();
+    const token = data.get(nameOf('a'));
+    await add.answer();
+    await t0;
+    expect(data.get(nameOf('a'))).toBe(token);
+    expect([await readX(), await readThere()]).toEqual([0, 0]);
+    expect(x.runs).toBe(2);
+    A = 1;
+    await there.cache.invalidate('a');
+    expect([await readX(), await readThere()]).toEqual([1, 1]);
+  });
+
+  // T0 writes Ga · T1 writes Ga over it · T0 reads back
+  it('are what a read-back shows where the server has no add', async () => {
+    open(['add']);
+    x.automatic = true;
+    const [setHere, setThere] = [here.backend.sent('set', '#t:a'), there.backend.sent('set', '#t:a')];
+    const readThere = there.cache.wrap('x', x.run, { tags: 'a' });
+    const [t0, t1] = [readX(), readThere()];
+    const [first, second] = [await setHere, await setThere];
+    first.exec();
+    second.exec();
+    await first.answer();
+    await second.answer();
+    await Promise.all([t0, t1]);
+    await jobs();
+    expect([await readX(), await readThere()]).toEqual([0, 0]);
+    expect(x.runs).toBe(2);
+    A = 1;
+    await there.cache.invalidate('a');
+    expect([await readX(), await readThere()]).toEqual([1, 1]);
+  });
+
+  // T0 writes Ga: deadline · T0 reads A=0 · A=1, invalidate(a) · T0 ends · the write executes late · T0 reads x
+  it('whose writing had no clean answer are given up as well', async () => {
+    open(['add']);
+    const mint = here.backend.sent('set', '#t:a');
+    const t0 = readX();
+    const set = await mint;
+    await set.fail();
+    const run = await x.begun();
+    A = 1;
+    await there.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    set.exec();
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+  });
+
+  // T0 reads x, makes Ga, reads A=0 · the server evicts Ga · A=1, invalidate(a) deletes nothing · T0 stores · T0 reads x
+  it('that the server evicted during the compute make a miss', async () => {
+    const t0 = readX();
+    const run = await x.begun();
+    data.delete(nameOf('a'));
+    A = 1;
+    await there.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    x.automatic = true;
+    const { value, calls } = await here.cache.explain(() => readX());
+    expect(value).toBe(1);
+    expect(calls).toMatchObject([{ status: 'miss', reason: 'invalidated: a' }]);
+  });
+
+  // x is stored · the server evicts Ga, Gx or G# · T0 reads x
+  it('that are missing are no reason to believe an entry', async () => {
+    x.automatic = true;
+    await readX();
+    for (const name of [...data.keys()].filter((key) => key.includes('#'))) {
+      data.delete(name);
+      A++;
+      expect(await readX()).toBe(A);
+    }
+    expect(A).toBe(3);
+  });
+
+  it('and entries live for whole milliseconds, whatever fractions the clock counts', async () => {
+    let now = 1_700_000_000_000.25;
+    const fine = new SteppedProcess({ data }, { clock: { now: () => (now += 0.3) } });
+    const problems: unknown[] = [];
+    fine.cache.on('error', (problem) => problems.push(problem));
+    x.automatic = true;
+    const call = fine.cache.wrap('x', x.run, { tags: 'a', ttl: 1_000, sliding: true });
+    await call();
+    await jobs();
+    now += 500;
+    expect([await call(), x.runs]).toEqual([0, 1]);
+    await jobs();
+    expect(problems).toEqual([]);
+    expect(fine.backend.log.filter((command) => command.startsWith('touch'))).not.toEqual([]);
+    await fine.close();
+  });
+
+  // T0 reads x, reads A=0, hangs · ten thousand tags are invalidated, then A=1, invalidate(a) · T0 ends
+  it('outlast a compute that hangs while ten thousand others are deleted', async () => {
+    const t0 = readX();
+    const run = await x.begun();
+    for (let i = 0; i < 101; i++) {
+      await here.cache.invalidate(...Array.from({ length: 100 }, (_, n) => `other:${i}:${n}`));
+    }
+    A = 1;
+    await here.cache.invalidate('a');
+    await run.end();
+    expect(await t0).toBe(0);
+    x.automatic = true;
+    expect(await readX()).toBe(1);
+  });
+});

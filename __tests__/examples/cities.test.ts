@@ -1,0 +1,119 @@
+/** The example runs in processes of its own: PGlite loads itself in ways that jest does not allow. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import { repositoryRoot } from '../support/find-binary.js';
+import { startMemcached, startRedis, type TestServer } from '../support/servers.js';
+
+const root = repositoryRoot();
+const withinMs = 120_000;
+let directory: string;
+
+beforeAll(() => {
+  // inside the repository, as packages are found from where the script lies
+  const cache = join(root, '.cache');
+  mkdirSync(cache, { recursive: true });
+  directory = mkdtempSync(join(cache, 'cities-'));
+  buildSync({
+    absWorkingDir: root,
+    entryPoints: [
+      'examples/cities/main.ts',
+      'examples/cities/database-worker.ts',
+      '__tests__/examples/cities.child.ts',
+    ],
+    entryNames: '[name]',
+    outdir: directory,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    alias: { cachette: './src/index.ts' },
+    keepNames: true,
+    logLevel: 'silent',
+  });
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function node(script: string, ...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(directory, script), ...args], { timeout: withinMs }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    );
+  });
+}
+
+describe('the city catalogue', () => {
+  const servers: TestServer[] = [];
+  afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+  it(
+    'is read from the cache and never stale, on each store; the checks find a forgotten invalidation',
+    async () => {
+      servers.push(...(await Promise.all([startRedis(), startMemcached()])));
+      const { code, stdout, stderr } = await node('cities.child.js', 'memory://', ...servers.map(({ uri }) => uri));
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      const reports = JSON.parse(stdout) as { hits: number; writes: number; compared: number; stale: number }[];
+      const forgetful = reports.pop();
+      expect(reports).toHaveLength(3);
+      for (const report of reports) {
+        expect(report).toMatchObject({ stale: 0 });
+        expect(Math.min(report.hits, report.writes, report.compared)).toBeGreaterThan(0);
+      }
+      expect(forgetful?.stale).toBeGreaterThan(0);
+    },
+    withinMs,
+  );
+});
+
+describe('npm start', () => {
+  it(
+    'shows what the cache brings, without control characters where nobody looks, and ends by itself',
+    async () => {
+      const { code, stdout, stderr } = await node('main.js', '--seconds', '1', '--readers', '5');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatch(/^Filling PostgreSQL with 135,233 cities … [\d.]+ s$/m);
+      for (const method of ['find', 'largest', 'search']) expect(stdout).toMatch(new RegExp(`^│ ${method} .*│$`, 'm'));
+      expect(stdout).toMatch(/^Stale reads: 0\. [\d,]+ were checked/m);
+      // eslint-disable-next-line no-control-regex -- what must not be there
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+    },
+    withinMs,
+  );
+
+  it('explains itself', async () => {
+    const { code, stdout } = await node('main.js', '--help');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N/);
+  });
+
+  it.each([
+    [['--store', 'reddis://localhost'], /unknown scheme 'reddis'.*did you mean 'redis:\/\/'/],
+    [['--store', 'redis://me:secret@localhost:port'], /^(?!.*secret)/],
+    [['--seconds', 'many'], /^--seconds: 'many' is not above 0/],
+    [['--readers', '-3'], /--readers=-XYZ/],
+    [['--second', '5'], /Unknown option '--second'/],
+  ])('says in one line what is wrong with %j', async (args, message) => {
+    const { code, stdout, stderr } = await node('main.js', ...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr.trimEnd()).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
+  });
+});
+
+describe('docs/tutorial.md', () => {
+  it('ends with the service of the example', () => {
+    const [tutorial, service] = ['docs/tutorial.md', 'examples/cities/cities.ts'].map((file) =>
+      readFileSync(join(root, file), 'utf8'),
+    );
+    expect(tutorial).toContain(service);
+  });
+});

@@ -1,0 +1,128 @@
+/**
+ * Calls a cached function as its parent orders, and says what each call cost. The function takes `methodMs`, counts its
+ * runs, and returns the row that the parent has set, or throws where the id says so.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+import { type Cache, type CacheProblem, createCache } from 'cachette';
+
+import type { CallReport, Order, Orders, Setup } from './caller.js';
+
+/** One cache, from its opening to its closing. */
+class Session {
+  readonly cache: Cache;
+  readonly #methodMs: number;
+  readonly #problems: CacheProblem[] = [];
+  readonly #warnings: CacheProblem[] = [];
+  readonly #runs = new Map<string, number>();
+  readonly #thrown = new Map<string, unknown>();
+  row = 'first';
+  running = 0;
+  /** For the next run. */
+  gate: Promise<void> | undefined;
+  release = (): void => {};
+
+  constructor(uri: string, { deadlineMs, methodMs, listens, behindMs = 0 }: Setup) {
+    const clock = { now: () => Date.now() - behindMs };
+    this.cache = createCache(uri, { namespace: 'failure', deadline: deadlineMs, clock });
+    this.#methodMs = methodMs;
+    this.cache.on('error', (problem) => this.#problems.push(problem));
+    if (listens) this.cache.on('warning', (warning) => this.#warnings.push(warning));
+    this.#read = this.cache.wrap('read', (id: string) => this.#load(id), {
+      ttl: '10m',
+      tags: (id) => [`row:${id}`, 'rows'],
+    });
+  }
+
+  readonly #read: (id: string) => Promise<string>;
+
+  async #load(id: string): Promise<string> {
+    const { row: seen, gate } = this;
+    this.gate = undefined;
+    this.#runs.set(id, this.#runsOf(id) + 1);
+    this.running += 1;
+    await sleep(this.#methodMs);
+    await gate;
+    this.running -= 1;
+    if (!id.startsWith('broken')) return `${id}: ${seen}`;
+    const error = new Error('The method itself fails.');
+    this.#thrown.set(id, error);
+    throw error;
+  }
+
+  async call(id: string): Promise<CallReport> {
+    const before = this.#runsOf(id);
+    const start = performance.now();
+    const end = (outcome: Pick<CallReport, 'value' | 'threw'>): CallReport => {
+      return { ...outcome, ms: performance.now() - start, runs: this.#runsOf(id) - before };
+    };
+    try {
+      return end({ value: await this.#read(id) });
+    } catch (error) {
+      return end({ threw: error === this.#thrown.get(id) ? 'its own error' : inspect(error) });
+    }
+  }
+
+  told(): { warnings: string[]; problems: string[]; everything: string } {
+    const bottom = { depth: 20, showHidden: true, maxStringLength: null, maxArrayLength: null };
+    return {
+      warnings: this.#warnings.map(({ message }) => message),
+      problems: this.#problems.map(({ message }) => message),
+      everything: inspect([this.#problems, this.#warnings], bottom),
+    };
+  }
+
+  #runsOf(id: string): number {
+    return this.#runs.get(id) ?? 0;
+  }
+}
+
+// Loading the clients takes time that is not the server's, and blocks the process meanwhile.
+await Promise.all([import('@keyv/redis'), import('@keyv/memcache'), import('keyv'), import('cockatiel')]);
+
+let session: Session;
+let ownResources: readonly string[] | undefined;
+
+async function inTurn(ids: readonly string[]): Promise<CallReport[]> {
+  const reports: CallReport[] = [];
+  for (const id of ids) reports.push(await session.call(id));
+  return reports;
+}
+
+const orders: Orders = {
+  open: async (uri, setup) => {
+    ownResources ??= process.getActiveResourcesInfo();
+    session = new Session(uri, setup);
+  },
+  inTurn: (...ids) => inTurn(ids),
+  atOnce: (...ids) => Promise.all(ids.map((id) => session.call(id))),
+  hold: async () => {
+    session.gate = new Promise((resolve) => (session.release = resolve));
+  },
+  release: async () => session.release(),
+  running: async () => session.running,
+  set: async (row) => void (session.row = row),
+  invalidate: async (...tags) => {
+    const start = performance.now();
+    const { status } = await session.cache.invalidate(...tags);
+    return { status, ms: performance.now() - start };
+  },
+  told: async () => session.told(),
+  close: async () => {
+    const start = performance.now();
+    await session.cache.close();
+    return { ms: performance.now() - start };
+  },
+  resources: async () => {
+    const resources = process.getActiveResourcesInfo();
+    for (const own of ownResources ?? []) if (resources.includes(own)) resources.splice(resources.indexOf(own), 1);
+    return resources;
+  },
+};
+
+process.on('message', ({ id, order, args }: Order) => {
+  if (order === 'leave') return process.disconnect();
+  const carryOut = orders[order] as (...given: unknown[]) => Promise<unknown>;
+  void carryOut(...args).then((result) => process.send?.({ id, result }));
+});

@@ -1,0 +1,167 @@
+import { createCache } from 'cachette';
+
+import {
+  type MemcachedTestServer,
+  type RedisTestServer,
+  startMemcached,
+  startRedis,
+  until,
+} from '../support/servers.js';
+
+jest.setTimeout(60_000);
+
+/** A server, and what can be asked of it over connections of its own. */
+interface Scale {
+  readonly uri: string;
+  /** How often each command that touches keys was carried out. */
+  commands(): Promise<Record<string, number>>;
+  put(key: string): Promise<unknown>;
+  /** Writes under all `keys` what stands under `key`, as the cache would have written it. */
+  copy(key: string, keys: readonly string[]): Promise<unknown>;
+  has(key: string): Promise<boolean>;
+  /** How many keys there are. */
+  size(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const copyInRedis = `
+  local text = redis.call('GET', KEYS[1])
+  for _, key in ipairs(ARGV) do redis.call('SET', key, text, 'EX', 3600) end`;
+
+async function redis(): Promise<Scale> {
+  const server: RedisTestServer = await startRedis({});
+  return {
+    uri: server.uri,
+    commands: async () => {
+      const stats = (await server.cli('INFO', 'commandstats')).matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm);
+      const pairs = [...stats].map(([, command = '', calls]) => [command, Number(calls)] as const);
+      return Object.fromEntries(pairs.filter(([command]) => !/^(info|dbsize|exists)/.test(command)));
+    },
+    put: (key) => server.cli('SET', key, 'foreign'),
+    copy: (key, keys) => server.cli('EVAL', copyInRedis, '1', key, ...keys),
+    has: async (key) => (await server.cli('EXISTS', key)) === '1',
+    size: async () => Number(await server.cli('DBSIZE')),
+    stop: () => server.stop(),
+  };
+}
+
+async function memcached(): Promise<Scale> {
+  const server: MemcachedTestServer = await startMemcached({ memoryMb: 512 });
+  return {
+    uri: server.uri,
+    commands: async () => {
+      const { cmd_set, cmd_touch, cmd_flush, delete_hits, delete_misses } = await server.stats();
+      return Object.fromEntries(
+        Object.entries({ cmd_set, cmd_touch, cmd_flush, delete_hits, delete_misses }).map(([name, n]) => [
+          name,
+          Number(n),
+        ]),
+      );
+    },
+    put: (key) => server.command(`set ${key} 0 0 7\r\nforeign`),
+    copy: async (key, keys) => {
+      const [, bytes, text] =
+        /^VALUE \S+ 0 (\d+) \d+\r\n([^]*)\r\nEND$/.exec(await server.command(`gets ${key}`)) ?? [];
+      await server.command(keys.map((each) => `set ${each} 0 3600 ${bytes} noreply\r\n${text}`).join('\r\n'));
+    },
+    has: async (key) => /^VALUE/.test(await server.command(`gets ${key}`)),
+    size: async () => Number((await server.stats())['curr_items']),
+    stop: () => server.stop(),
+  };
+}
+
+const entries = 100_000;
+/** So many of them are written by the cache, which takes its time; the others are copies of these. */
+const computed = 10_000;
+const atOnce = 500;
+
+const foreign = [
+  'other',
+  'scale',
+  'scale:',
+  'scale:1',
+  'scale:2:#',
+  'scale2:1:#t:all',
+  'scale:1:#t:all:',
+  'other:1:#t:all',
+];
+
+it('runs the method once for 1,000 callers of a cold key in memory', async () => {
+  const cache = createCache('memory://');
+  let runs = 0;
+  const read = cache.wrap('read', async (id: string) => `${id} ${++runs}`, { tags: 'all' });
+  const values = await Promise.all(Array.from({ length: 1_000 }, () => read('x')));
+  expect(new Set(values)).toEqual(new Set(['x 1']));
+  await cache.close();
+});
+
+describe.each([
+  ['redis', redis],
+  ['memcached', memcached],
+])('%s', (_, start) => {
+  let scale: Scale;
+  beforeAll(async () => void (scale = await start()));
+  afterAll(() => scale.stop());
+
+  it('runs the method once for 1,000 callers of a cold key', async () => {
+    const cache = createCache(scale.uri, { namespace: 'cold', deadline: '10s' });
+    let runs = 0;
+    const read = cache.wrap('read', async (id: string) => `${id} ${++runs}`, { tags: 'all' });
+    const values = await Promise.all(Array.from({ length: 1_000 }, () => read('x')));
+    expect(new Set(values)).toEqual(new Set(['x 1']));
+    expect(runs).toBe(1);
+    await cache.close();
+  });
+
+  it('invalidates 100,000 entries by the commands that it takes for one, and touches no other key', async () => {
+    await Promise.all(foreign.map((key) => scale.put(key)));
+    const empty = await scale.size();
+    const cache = createCache(scale.uri, { namespace: 'scale', deadline: '10s' });
+    let runs = 0;
+    const read = cache.wrap('read', async (_id: number) => ++runs && 'the same for all', {
+      ttl: '1h',
+      tags: (id) => (id < 0 ? 'few' : 'all'),
+      storeWhen: () => runs <= computed + 1,
+    });
+    await read(-1);
+    await inChunks(ids.slice(0, computed), read);
+    // An entry each, and the generations of the two tags, of the method and of everything.
+    await until('All is written', async () => (await scale.size()) === empty + computed + 1 + 4);
+    for (let i = computed; i < entries; i += computed) {
+      await scale.copy(
+        read.keyOf(0),
+        ids.slice(i, i + computed).map((id) => read.keyOf(id)),
+      );
+    }
+    expect(await scale.size()).toBe(empty + entries + 1 + 4);
+    await inChunks(sample, read);
+    expect(runs).toBe(computed + 1);
+
+    const one = await commandsOf(scale, () => cache.invalidate('few'));
+    const many = await commandsOf(scale, () => cache.invalidate('all'));
+    expect(many).toEqual(one);
+    expect(Math.max(...Object.values(many))).toBe(1);
+    expect(await scale.size()).toBe(empty + entries + 1 + 2);
+    expect(await Promise.all(foreign.map((key) => scale.has(key)))).toEqual(foreign.map(() => true));
+
+    await inChunks(sample, read);
+    expect(runs).toBe(computed + 1 + sample.length);
+    await cache.close();
+  });
+});
+
+const ids = Array.from({ length: entries }, (_, id) => id);
+const sample = ids.filter((id) => id % 5 === 0);
+
+async function inChunks(all: readonly number[], call: (id: number) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < all.length; i += atOnce) await Promise.all(all.slice(i, i + atOnce).map((id) => call(id)));
+}
+
+/** The commands that were carried out meanwhile, each with its count. */
+async function commandsOf(scale: Scale, work: () => Promise<unknown>): Promise<Record<string, number>> {
+  const before = await scale.commands();
+  await work();
+  const after = Object.entries(await scale.commands());
+  const grown = after.map(([command, count]) => [command, count - (before[command] ?? 0)] as const);
+  return Object.fromEntries(grown.filter(([, count]) => count > 0));
+}

@@ -1,0 +1,70 @@
+/**
+ * Where redis-server and memcached are on this machine: on the PATH, in `.cache/servers` (filled by
+ * `npm run servers:get`), or as a docker image. A machine without them fails the tests, it never skips them.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+
+export type ServerName = 'redis-server' | 'memcached';
+
+export type ServerBinary =
+  | { readonly kind: 'file'; readonly path: string; readonly env: Readonly<Record<string, string>> }
+  | { readonly kind: 'image'; readonly image: string; readonly path: ServerName };
+
+const IMAGES: Readonly<Record<ServerName, string>> = { 'redis-server': 'redis:7', memcached: 'memcached:1.6' };
+
+/** Throws where there is no such server, saying how to get one. */
+export function findBinary(name: ServerName): ServerBinary {
+  return onPath(name) ?? inCache(name) ?? asImage(name) ?? fail(name);
+}
+
+/** The checkout, also for a test run that was started in one of its folders. */
+export function repositoryRoot(): string {
+  let folder = process.cwd();
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
+  return folder;
+}
+
+function onPath(name: ServerName): ServerBinary | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const path = folders.map((folder) => join(folder, name)).find(isExecutable);
+  return path === undefined ? undefined : { kind: 'file', path, env: {} };
+}
+
+function inCache(name: ServerName): ServerBinary | undefined {
+  const root = join(repositoryRoot(), '.cache', 'servers');
+  const path = join(root, 'usr', 'bin', name);
+  if (!isExecutable(path)) return undefined;
+  return { kind: 'file', path, env: { LD_LIBRARY_PATH: libraryFolders(root).join(delimiter) } };
+}
+
+/** Debian keeps libraries in one folder per architecture, such as `usr/lib/x86_64-linux-gnu`. */
+function libraryFolders(root: string): string[] {
+  return ['usr/lib', 'lib']
+    .map((folder) => join(root, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).map((entry) => join(folder, entry)))
+    .filter((folder) => statSync(folder).isDirectory());
+}
+
+function asImage(name: ServerName): ServerBinary | undefined {
+  const { status } = spawnSync('docker', ['info'], { env: process.env, stdio: 'ignore', timeout: 5_000 });
+  return status === 0 ? { kind: 'image', image: IMAGES[name], path: name } : undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function fail(name: ServerName): never {
+  throw new Error(
+    `There is no ${name} on the PATH or in .cache/servers, and no docker daemon answers. ` +
+      'Run `npm run servers:get`, or install it: `apt-get install redis-server memcached`, `brew install redis memcached`.',
+  );
+}

@@ -1,0 +1,38 @@
+/** What the cache keeps: a value with the generations it was computed under, and how long it may live. */
+
+/** The name of a generation in the store, and the random token that stood there. */
+export type Generation = readonly [name: string, token: string];
+
+/** How long an entry lives, in milliseconds; `Infinity` where there is no end. */
+export interface Lifetime {
+  /** The writer's clock at the write. */
+  readonly writtenAt: number;
+  /** From the write, or from the last access where it slides. Jitter has been taken off. */
+  readonly ttlMs: number;
+  readonly sliding: boolean;
+  /** From the write, whatever the accesses. */
+  readonly maxLifetimeMs: number;
+}
+
+/** A result in the form in which it is kept. No caller can change it through what it was given. */
+export interface Payload {
+  /** What a caller gets. Throws if it cannot be decoded. */
+  copy(): unknown;
+  /** What a shared store keeps. Throws an `UnstorableError` if the value cannot be written. */
+  readonly text: string;
+  /** The id of the codec that writes and reads `text`. */
+  readonly codec: string;
+}
+
+/** One cached result, or, without a payload, the names of the late tags that the next compute has to capture first. */
+export interface Entry extends Lifetime {
+  /** Captured before the result was computed; in an entry without a payload the tokens are empty. */
+  readonly generations: readonly Generation[];
+  readonly payload: Payload | undefined;
+}
+
+/** Milliseconds that `entry` may live from `now` on if nobody reads it; not above 0 if it is over. */
+export function remainingMs(entry: Lifetime, accessedAt: number, now: number): number {
+  const windowEnd = (entry.sliding ? accessedAt : entry.writtenAt) + entry.ttlMs;
+  return Math.min(windowEnd, entry.writtenAt + entry.maxLifetimeMs) - now;
+}

@@ -1,0 +1,115 @@
+/** What the cache tells whoever listens, and a small emitter that costs nothing where nobody does. */
+
+import { CacheConfigError } from './errors.js';
+import { nearest } from './suggest.js';
+
+/** How a call was answered. */
+export type OutcomeStatus = 'hit' | 'miss' | 'stale' | 'bypass';
+
+/** Where an entry was found. */
+export type Tier = 'memory' | 'store';
+
+/** What the cache did for one call, and why. */
+export interface Outcome {
+  /** How the call was answered. */
+  readonly status: OutcomeStatus;
+  /** `Class.method`, the `name` option, or the name given to `wrap`. */
+  readonly method: string;
+  /** Undefined where the call has no key. */
+  readonly key: string | undefined;
+  /** Where the entry was found; undefined for a miss or a bypass. */
+  readonly tier: Tier | undefined;
+  /** For example `fresh`, `absent`, `expired`, `invalidated: product:1`, `joined`, `deadline`, `breaker`. */
+  readonly reason: string;
+  /** The tags of the entry, also inherited ones; of a miss, those that the arguments tell. */
+  readonly tags: readonly string[];
+  /** Milliseconds since the entry was written; undefined where there is none. */
+  readonly ageMs: number | undefined;
+  /** Milliseconds that the call took. */
+  readonly durationMs: number;
+}
+
+/** One invalidation, as it ended. */
+export interface InvalidationEvent {
+  /** Empty where everything was invalidated. */
+  readonly tags: readonly string[];
+  /** `deferred`: the store could not be reached; refused in this process until delivered. */
+  readonly status: 'done' | 'deferred';
+}
+
+/** Something that the cache survived and somebody should know of. */
+export interface CacheProblem {
+  /** For example `store`, `undecodable`, `too-large`, `callback`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
+  readonly code: string;
+  /** For people; never a password in it. */
+  readonly message: string;
+  /** What was thrown. */
+  readonly cause?: unknown;
+}
+
+/** The events of a cache. */
+export interface CacheEvents {
+  /** Each call. */
+  outcome: Outcome;
+  /** Each invalidation. */
+  invalidation: InvalidationEvent;
+  /** Each failure of a store operation or of a callback. */
+  error: CacheProblem;
+  /** Once for each kind of misuse that makes calls bypass the cache or share entries. */
+  warning: CacheProblem;
+}
+
+type Listener<T> = (event: T) => void;
+
+const known = ['outcome', 'invalidation', 'error', 'warning'] satisfies (keyof CacheEvents)[];
+
+/** Calls listeners at once, in the order of their coming. One that throws harms neither the caller nor the others. */
+export class Emitter {
+  readonly #listeners = new Map<keyof CacheEvents, Set<Listener<never>>>();
+
+  /**
+   * Adds a listener; the returned function takes it away.
+   *
+   * @throws CacheConfigError if there is no such event, or the listener is no function
+   */
+  on<K extends keyof CacheEvents>(event: K, listener: Listener<CacheEvents[K]>): () => void {
+    check(event, listener);
+    let listeners = this.#listeners.get(event);
+    if (!listeners) this.#listeners.set(event, (listeners = new Set()));
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+    };
+  }
+
+  /** Whether anybody listens, so that an event need not be made for nobody. */
+  heard(event: keyof CacheEvents): boolean {
+    return (this.#listeners.get(event)?.size ?? 0) > 0;
+  }
+
+  emit<K extends keyof CacheEvents>(event: K, value: CacheEvents[K]): void {
+    for (const listener of this.#listeners.get(event) ?? []) {
+      try {
+        (listener as Listener<CacheEvents[K]>)(value);
+      } catch (error) {
+        process.emitWarning(`A listener of '${event}' threw: ${String(error)}`, { type: 'CacheWarning' });
+      }
+    }
+  }
+}
+
+/** For whom the types do not check it: a misspelt event would never come. */
+function check(event: string, listener: unknown): void {
+  const where = `on('${event}')`;
+  if (!(known as readonly string[]).includes(event)) {
+    const meant = nearest(event, known);
+    const instead = meant ? `did you mean '${meant}'?` : `the events are ${known.join(', ')}`;
+    throw new CacheConfigError({ where, what: 'there is no such event', instead });
+  }
+  if (typeof listener === 'function') return;
+  throw new CacheConfigError({
+    where,
+    what: `${String(listener)} is not a function`,
+    instead: `write on('${event}', (event) => …)`,
+  });
+}

@@ -1,0 +1,247 @@
+/**
+ * Runs the method and stores what it brings, under the generations that stood before it ran.
+ *
+ *   T0 reads x: absent · T0 reads its row · the row changes · invalidate(a) deletes Ga, returns · T0 stores x
+ *
+ * With the generations captured before the compute, what T0 stores is already invalid; captured afterwards, it would be
+ * stale until its ttl.
+ */
+
+import type { Entry, Generation, Payload } from '../base/entry.js';
+import { CacheConfigError } from '../base/errors.js';
+import { UnstorableError } from '../policies/codec.js';
+import type { Flight, Landing } from '../policies/flight.js';
+import { generationLifetimeMs, type Tokens } from '../policies/generations.js';
+import type { PayloadFormat } from '../policies/payload.js';
+import type { Reading } from '../stores/store.js';
+import type { Core } from './core.js';
+import type { Counts } from './outcomes.js';
+import type { Policy } from './policy.js';
+import { Inheritance, withScope } from './scope.js';
+
+/** An entry with more tags than this would make each hit dear. */
+const tagsAtMost = 64;
+
+/** Before the result is known, generations are made for entries of this length. */
+const presumedTtlMs = 300_000;
+
+/** One call of a cached method, with its key. */
+export interface Subject {
+  readonly policy: Policy;
+  readonly format: PayloadFormat;
+  /** `Class.method`. */
+  readonly method: string;
+  /** The generation of all its entries. */
+  readonly methodGeneration: string;
+  readonly counts: Counts;
+  readonly key: string;
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+  readonly run: () => PromiseLike<unknown>;
+}
+
+interface Computed {
+  readonly value: unknown;
+  readonly landing: Landing;
+}
+
+/** Late generations with the tokens that make the result storable; `undefined` where none was read before the compute. */
+type LateTokens = ReadonlyMap<string, string | undefined>;
+
+/** What the user's functions say of a result. */
+interface Verdict {
+  readonly store: boolean;
+  readonly ttlMs: number;
+  readonly resultNames: readonly string[];
+}
+
+export class Compute {
+  readonly #core: Core;
+  readonly #subject: Subject;
+  readonly #flight: Flight;
+  readonly #names: readonly string[];
+
+  /** `names`: the generations that the call knows from its arguments. */
+  constructor(core: Core, subject: Subject, flight: Flight, names: readonly string[]) {
+    this.#core = core;
+    this.#subject = subject;
+    this.#flight = flight;
+    this.#names = names;
+  }
+
+  async run(reading: Reading): Promise<Computed> {
+    const { flights, seen } = this.#core;
+    const captured = await this.#capture(reading);
+    const own = captured && new Map(this.#names.map((name) => [name, captured.get(name)]));
+    if (captured) seen.note(captured, flights.arrival());
+    this.#flight.start(flights.startTime(), own);
+
+    const inheritance = new Inheritance(this.#core);
+    const value = await withScope({ inheritance, flight: this.#flight }, () => this.#subject.run());
+
+    const payload = this.#take(value);
+    const landing = await this.#land(own, payload, inheritance, value);
+    return { value: this.#handedOut(value, payload), landing };
+  }
+
+  /** Who ran the method gets what it gave, unless nobody may change that. */
+  #handedOut(value: unknown, payload: Payload | undefined): unknown {
+    if (!payload || this.#subject.policy.copies !== 'frozen') return value;
+    try {
+      return payload.copy();
+    } catch {
+      return value;
+    }
+  }
+
+  /** The tokens that stand before the method runs; missing ones are made. Undefined if any is not known for certain. */
+  async #capture({ tokens }: Reading): Promise<Tokens | undefined> {
+    if (!tokens) return undefined;
+    const missing = [...new Set([...this.#names, ...tokens.keys()])].filter((name) => tokens.get(name) === undefined);
+    if (missing.length === 0) return tokens;
+    const made = await Promise.all(missing.map((name) => this.#core.store.mint(name, this.#lifetimeMs(name))));
+    const captured = new Map([...tokens, ...missing.map((name, i) => [name, made[i]] as const)]);
+    return this.#names.every((name) => captured.get(name) !== undefined) ? captured : undefined;
+  }
+
+  #lifetimeMs(name: string): number {
+    const { policy } = this.#subject;
+    return this.#core.names.isReserved(name) ? Infinity : generationLifetimeMs(policy.ttlMs ?? presumedTtlMs);
+  }
+
+  /** Takes the result as it is now, before anybody can change it. */
+  #take(value: unknown): Payload | undefined {
+    try {
+      return this.#subject.format.fromValue(value);
+    } catch (error) {
+      if (error instanceof UnstorableError && error.kind === 'stream') throw this.#refusal(error);
+      const what = error instanceof Error ? error.message : String(error);
+      const isInstance = error instanceof UnstorableError && error.kind === 'instance';
+      const instead = isInstance ? '; name its class in `revive`, or return a plain object' : '';
+      this.#core.warn('unstorable', `${this.#subject.policy.where}: the result is not cached, as ${what}${instead}`);
+      return undefined;
+    }
+  }
+
+  /** A stream can be read once; the second caller would get an empty one. */
+  #refusal(error: UnstorableError): CacheConfigError {
+    return new CacheConfigError(
+      {
+        where: this.#subject.policy.where,
+        what: `${error.path} is ${error.what}, which can be read only once`,
+        instead: 'read it inside the method and return what it gave, or cache a method that does',
+      },
+      { cause: error },
+    );
+  }
+
+  async #land(
+    own: Tokens | undefined,
+    payload: Payload | undefined,
+    inheritance: Inheritance,
+    value: unknown,
+  ): Promise<Landing> {
+    const verdict = this.#verdict(value);
+    const late = own && verdict && this.#late(own, inheritance, verdict);
+    if (!late) {
+      this.#flight.close();
+      return { payload, generations: undefined, verified: false };
+    }
+    const verified = late.size === 0 || (await this.#isUnchanged(late));
+    const generations = [...own, ...late] as Generation[];
+    if (payload && verdict.store) this.#store(verdict, verified ? payload : undefined, generations, late);
+    return { payload, generations: verified ? generations : undefined, verified };
+  }
+
+  /** What the user's functions say; undefined if one of them fails, which costs the entry and never the call. */
+  #verdict(value: unknown): Verdict | undefined {
+    const { policy, self, args } = this.#subject;
+    try {
+      const tags = policy.resultTags?.(self, value, args) ?? [];
+      return {
+        store: policy.storeWhen?.(self, value, args) ?? true,
+        ttlMs: policy.jittered(policy.ttlOf(self, value, args)),
+        resultNames: tags.map((tag) => this.#core.names.tag(tag)),
+      };
+    } catch (error) {
+      this.#core.report({ code: 'callback', message: `${policy.where}: ${String(error)}`, cause: error, loud: true });
+      return undefined;
+    }
+  }
+
+  /**
+   * The generations that the arguments do not tell. A result tag's has to have been read before the compute, an inherited
+   * one's is what the call inside was captured under. Undefined if the result depends on what has no generation, or on
+   * one tag under two of them.
+   */
+  #late(own: Tokens, inheritance: Inheritance, { resultNames }: Verdict): LateTokens | undefined {
+    const late = new Map<string, string | undefined>();
+    if (this.#subject.policy.inheritTags) {
+      if (inheritance.taint !== undefined) return undefined;
+      for (const [name, token] of inheritance.generations) {
+        if (!own.has(name)) late.set(name, token);
+        else if (own.get(name) !== token) return undefined;
+      }
+    }
+    for (const name of resultNames) {
+      if (own.has(name)) continue;
+      const before = this.#core.seen.before(name, this.#flight.startedAt);
+      late.set(name, !late.has(name) || late.get(name) === before ? before : undefined);
+    }
+    return late;
+  }
+
+  /**
+   * Reads the late generations once more, for those who joined without having compared them. From now on nobody joins:
+   *
+   *   T1 reads Gb: unchanged · invalidate(b) returns · T0 joins: stale
+   */
+  async #isUnchanged(late: LateTokens): Promise<boolean> {
+    this.#flight.close();
+    const { store, seen, flights } = this.#core;
+    const now = await store.readTokens([...late.keys()]);
+    if (!now) return false;
+    seen.note(now, flights.arrival());
+    for (const [name, token] of late) {
+      if (token === undefined || now.get(name) !== token || this.#flight.isFenced(name)) return false;
+    }
+    return true;
+  }
+
+  /** Without a payload, the names of the late tags are kept, so that the next compute captures them first. */
+  #store(verdict: Verdict, payload: Payload | undefined, generations: readonly Generation[], late: LateTokens): void {
+    const { key } = this.#subject;
+    if (this.#hasTooManyTags(generations)) return;
+    if (late.size > 0) this.#core.hints.set(key, [...late.keys()]);
+    if (!payload && ![...late.values()].includes(undefined)) return;
+    const entry = this.#entry(verdict.ttlMs, payload, generations);
+    void this.#core.commit(key, entry, () => this.#flight.storable && !this.#isFenced(entry));
+  }
+
+  #hasTooManyTags(generations: readonly Generation[]): boolean {
+    const tags = generations.filter(([name]) => !this.#core.names.isReserved(name)).length;
+    if (tags <= tagsAtMost) return false;
+    const { where } = this.#subject.policy;
+    this.#core.warn(
+      'tags',
+      `${where}: the result is not cached, as it has over ${tagsAtMost} tags; give it one that covers them, with inheritTags: false if they come from calls inside`,
+    );
+    return true;
+  }
+
+  #entry(ttlMs: number, payload: Payload | undefined, generations: readonly Generation[]): Entry {
+    const { sliding, maxLifetimeMs } = this.#subject.policy;
+    return {
+      writtenAt: this.#core.clock.now(),
+      ttlMs,
+      sliding,
+      maxLifetimeMs,
+      generations: payload ? generations : generations.map(([name]) => [name, '']),
+      payload,
+    };
+  }
+
+  #isFenced(entry: Entry): boolean {
+    return entry.generations.some(([name]) => this.#flight.isFenced(name));
+  }
+}

@@ -1,0 +1,180 @@
+/** What all calls of one cache share. */
+
+import { LRUCache } from '../policies/lru.js';
+import type { Clock } from '../base/clock.js';
+import type { Entry } from '../base/entry.js';
+import type { CacheProblem, Emitter } from '../base/events.js';
+import { Flights } from '../policies/flight.js';
+import type { Tokens } from '../policies/generations.js';
+import type { Store } from '../stores/store.js';
+import type { Names } from './names.js';
+import type { Outcomes } from './outcomes.js';
+
+/** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
+const remembered = 10_000;
+
+export interface CoreParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly names: Names;
+  readonly events: Emitter;
+  readonly outcomes: Outcomes;
+}
+
+export class Core {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly names: Names;
+  readonly events: Emitter;
+  readonly outcomes: Outcomes;
+  readonly flights = new Flights();
+  readonly writes = new Writes();
+  readonly seen = new SeenTokens();
+  /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
+  readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
+  enabled = true;
+  readonly #warned = new Set<string>();
+  readonly #background = new Set<Promise<unknown>>();
+
+  constructor(parts: CoreParts) {
+    this.store = parts.store;
+    this.clock = parts.clock;
+    this.names = parts.names;
+    this.events = parts.events;
+    this.outcomes = parts.outcomes;
+  }
+
+  /** Tells of something that was survived. Loud: also printed, as somebody has to change something. */
+  report({ loud, ...problem }: CacheProblem & { readonly loud?: boolean }): void {
+    this.events.emit('error', problem);
+    if (loud) this.warn(problem.code, problem.message);
+  }
+
+  /** Once for each message: to who listens for warnings, else to the process. */
+  warn(code: string, message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    if (this.events.heard('warning')) this.events.emit('warning', { code, message });
+    else
+      process.emitWarning(message, {
+        type: 'CacheWarning',
+        code: `CACHETTE_${code.toUpperCase().replaceAll('-', '_')}`,
+      });
+  }
+
+  /** The only way in which an entry gets into the store. `wanted` is asked at the last moment. Never rejects. */
+  commit(key: string, entry: Entry, wanted: () => boolean): Promise<boolean> {
+    return this.writes.add(key, async () => {
+      try {
+        if (!wanted()) return false;
+        this.writes.changed(key);
+        return await this.store.write(key, entry);
+      } catch (error) {
+        this.report({
+          code: 'store',
+          message: `The entry ${key} could not be written: ${String(error)}`,
+          cause: error,
+        });
+        return false;
+      }
+    });
+  }
+
+  /** Work that no caller waits for; {@link settled} does. It must not reject. */
+  inBackground(work: Promise<unknown>): void {
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work));
+  }
+
+  /** Resolves when nothing is under way that was begun before. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#background);
+    await this.writes.allSettled();
+  }
+
+  /**
+   * Invalidates generations: here at once, in the store when it has acknowledged. Where it has not, the generations go on
+   * standing there, also for computes that began in between:
+   *
+   *   T2 sends del Ga · T1 computes o, which reads x under Ga: a hit · del Ga fails, T2 returns `deferred`
+   *   T0 joins o, as Gb is unchanged · o ends, reads Ga once more: unchanged, and yet T0 must not get it
+   */
+  async invalidate(names: readonly string[]): Promise<'done' | 'deferred'> {
+    this.flights.fence(names);
+    const status = await this.store.remove(names);
+    if (status === 'deferred') this.flights.fence(names);
+    return status;
+  }
+
+  /** Removes one entry; computes that run here will not bring it back. */
+  async forget(key: string): Promise<'done' | 'deferred'> {
+    this.flights.forget(key);
+    this.writes.changed(key);
+    await this.writes.settled(key);
+    return this.store.remove([key]);
+  }
+}
+
+/** Writes under way, so that this process reads what it has written, and `forget` waits for what it must remove. */
+export class Writes {
+  readonly #underWay = new Map<string, Promise<boolean>>();
+  readonly #changed = new LRUCache<string, number>({
+    max: remembered,
+    dispose: (change, _key, why) => {
+      if (why === 'evict') this.#fallenOut = change;
+    },
+  });
+  #changes = 0;
+  /** The last change of a key that is no longer remembered. */
+  #fallenOut = 0;
+
+  /** Writes of one key follow each other. */
+  add(key: string, write: () => Promise<boolean>): Promise<boolean> {
+    const before = this.#underWay.get(key);
+    const writing = (before ? before.then(write) : write()).finally(() => {
+      if (this.#underWay.get(key) === writing) this.#underWay.delete(key);
+    });
+    this.#underWay.set(key, writing);
+    return writing;
+  }
+
+  /** To be awaited if there is one. */
+  settled(key: string): Promise<boolean> | undefined {
+    return this.#underWay.get(key);
+  }
+
+  async allSettled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  /** The entry of `key` is written or forgotten: who has read it before has another one. */
+  changed(key: string): void {
+    this.#changed.set(key, ++this.#changes);
+  }
+
+  /** To be kept when a read begins, and given to {@link changedSince}. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  changedSince(key: string, changes: number): boolean {
+    return (this.#changed.peek(key) ?? this.#fallenOut) > changes;
+  }
+}
+
+/** When this process first read a token, in the time of the flights. */
+export class SeenTokens {
+  readonly #seen = new LRUCache<string, { readonly token: string; readonly at: number }>({ max: remembered });
+
+  note(tokens: Tokens, at: number): void {
+    for (const [name, token] of tokens) {
+      if (token !== undefined && this.#seen.peek(name)?.token !== token) this.#seen.set(name, { token, at });
+    }
+  }
+
+  /** The token of `name` that had been read before the compute that started at `startedAt`. */
+  before(name: string, startedAt: number): string | undefined {
+    const seen = this.#seen.get(name);
+    return seen && seen.at < startedAt ? seen.token : undefined;
+  }
+}

@@ -1,0 +1,271 @@
+/** A cache without its decorators: everything that can be done by hand. */
+
+import type { Clock } from '../base/clock.js';
+import { systemClock } from '../base/clock.js';
+import { CacheConfigError } from '../base/errors.js';
+import { type CacheEvents, Emitter, type Outcome } from '../base/events.js';
+import { withDeadline } from '../policies/deadline.js';
+import { valueCodec } from '../policies/codec.js';
+import { MemoryStore } from '../stores/memory.js';
+import { SharedStore } from '../stores/shared.js';
+import type { Store } from '../stores/store.js';
+import type { StoreTarget } from '../stores/uri.js';
+import { Core } from './core.js';
+import {
+  type CachedMethodHandle,
+  type InvalidationResult,
+  type MethodHandle,
+  methodHost,
+  type MethodHost,
+} from './host.js';
+import { createMethodSource, Identities, type MethodSource } from './identity.js';
+import { CachedMethod, formatOf, InvalidatingMethod } from './method.js';
+import { Names } from './names.js';
+import type { Args, AsyncMethod, CachedOptions, CacheOptions } from './options.js';
+import { type CacheStats, Outcomes } from './outcomes.js';
+import {
+  type AnyCachedOptions,
+  type AnyInvalidatesOptions,
+  cachedPolicy,
+  type CacheSettings,
+  cacheSettings,
+  checkCachedOptions,
+  checkedTags,
+  invalidationPolicy,
+} from './policy.js';
+import { withScope } from './scope.js';
+
+/** What {@link CacheManager.explain} gives. */
+export interface Explained<T> {
+  /** What the function gave. */
+  readonly value: T;
+  /** Each cached call inside, in the order in which they were answered. */
+  readonly calls: readonly Outcome[];
+}
+
+/** A plain function, cached. */
+export type WrappedFunction<F extends AsyncMethod> = ((...args: Args<F>) => ReturnType<F>) & {
+  /** Removes the entry of one call. */
+  forget(...args: Args<F>): Promise<InvalidationResult>;
+  /** Removes every entry of the function. */
+  forgetAll(): Promise<InvalidationResult>;
+  /** The key of a call, for debugging. */
+  keyOf(...args: Args<F>): string;
+};
+
+/** The options of {@link CacheManager.getOrLoad}: those of `@Cached` that make sense for one key. */
+export type LoadOptions<T, Tag extends string> = Omit<
+  CachedOptions<undefined, () => Promise<T>, Tag>,
+  'key' | 'name' | 'per'
+>;
+
+/** What a cache does, without its decorators. */
+export class CacheManager<Tag extends string = string> {
+  /** @internal */
+  readonly [methodHost]: MethodHost = {
+    cached: (source, options, where) => this.#cached(source, options, where),
+    invalidates: (source, options, where) => this.#invalidates(source, options, where),
+  };
+  readonly #core: Core;
+  readonly #settings: CacheSettings;
+  readonly #identities: Identities;
+  readonly #byHand: MethodSource;
+  #closing: Promise<void> | undefined;
+
+  constructor(target: StoreTarget, options: CacheOptions) {
+    this.#settings = cacheSettings(options, 'createCache');
+    const clock: Clock = options.clock ?? systemClock;
+    const names = new Names(this.#settings.namespace, options.tagKinds);
+    const events = new Emitter();
+    const report: Core['report'] = (problem) => this.#core.report(problem);
+    const opened: Store =
+      target.kind === 'memory'
+        ? new MemoryStore(clock, target)
+        : new SharedStore(target.open(), {
+            clock,
+            deadlineMs: this.#settings.deadlineMs,
+            everything: names.everything,
+            report,
+          });
+    this.#core = new Core({ store: opened, clock, names, events, outcomes: new Outcomes(events) });
+    this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
+    this.#identities = new Identities((code, message) => {
+      this.#core.warn(code, message);
+    });
+    this.#byHand = handSource('getOrLoad', () => Promise.resolve(undefined));
+  }
+
+  /** `false`: every call runs its method, and nothing is read or stored. Invalidations still reach the store. */
+  get enabled(): boolean {
+    return this.#core.enabled && this.#closing === undefined;
+  }
+
+  /** Turns the cache off and on again. */
+  set enabled(enabled: boolean) {
+    this.#core.enabled = enabled && this.#closing === undefined;
+  }
+
+  /**
+   * Caches a plain function under `name`.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const square = cache.wrap('square', async (n: number) => n * n, { ttl: '1h' });
+   * await square(3); // 9
+   * ```
+   */
+  wrap<F extends AsyncMethod>(
+    name: string,
+    fn: F,
+    options: Omit<CachedOptions<undefined, F, Tag>, 'name' | 'per'> = {},
+  ): WrappedFunction<F> {
+    const where = `wrap('${name}')`;
+    const handle = this.#cached(handSource(name, fn), { ...options, name, per: 'class' } as AnyCachedOptions, where);
+    const wrapped = (...args: Args<F>): Promise<unknown> => handle.call(undefined, args);
+    return Object.assign(wrapped, {
+      forget: (...args: Args<F>) => handle.forget(undefined, args),
+      forgetAll: () => handle.forgetAll(undefined),
+      keyOf: (...args: Args<F>) => handle.keyOf(undefined, args),
+    }) as unknown as WrappedFunction<F>;
+  }
+
+  /**
+   * The value under `key`, or what `load` gives, which is stored. For code that is no method; `key` is any value that
+   * identifies the call.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const settings = await cache.getOrLoad('settings', async () => ({ theme: 'dark' }), { ttl: '1m', tags: 'settings' });
+   * ```
+   */
+  getOrLoad<T>(key: unknown, load: () => Promise<T>, options: LoadOptions<T, Tag> = {}): Promise<T> {
+    if (typeof load !== 'function') throw noFunction('getOrLoad', load, "getOrLoad('settings', async () => …)");
+    const method = this.#handMethod(options as AnyCachedOptions);
+    return method.callWith(undefined, [key], load) as Promise<T>;
+  }
+
+  /** The value that `getOrLoad` stored under `key`, or undefined. */
+  get(key: unknown): Promise<unknown> {
+    return this.#handMethod({}).find(undefined, [key]);
+  }
+
+  /**
+   * Makes every entry with one of these tags invalid, everywhere. After `done`, nobody gets a value that was computed from
+   * the data before.
+   *
+   * @throws CacheConfigError if one of them is no tag
+   */
+  async invalidate(...tags: Tag[]): Promise<InvalidationResult> {
+    const names = [...new Set(checkedTags([...tags], 'invalidate'))].map((tag) => this.#core.names.tag(tag));
+    return this.#invalidated(tags, names);
+  }
+
+  /** Removes every entry of the namespace, and nothing outside it. */
+  clear(): Promise<InvalidationResult> {
+    return this.#invalidated([], [this.#core.names.everything]);
+  }
+
+  /** Runs `fn`; cached calls inside run their methods, and nothing is read or stored. */
+  bypass<T>(fn: () => T): T {
+    return withScope({ mode: 'bypass' }, fn);
+  }
+
+  /** Runs `fn`; cached calls inside run their methods and store what they give. */
+  refresh<T>(fn: () => T): T {
+    return withScope({ mode: 'refresh' }, fn);
+  }
+
+  /**
+   * Runs `fn` and tells what each cached call inside did, and why.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const { calls } = await cache.explain(() => cache.getOrLoad('greeting', async () => 'hello'));
+   * calls[0]?.reason; // 'absent'
+   * ```
+   */
+  async explain<T>(fn: () => Promise<T>): Promise<Explained<T>> {
+    const calls: Outcome[] = [];
+    const value = await withScope({ listener: (outcome) => calls.push(outcome) }, fn);
+    return { value, calls };
+  }
+
+  /** What was counted since the cache was made. */
+  stats(): CacheStats {
+    return this.#core.outcomes.stats();
+  }
+
+  /** Calls `listener` at each `event`; the returned function stops that. A listener that throws harms nobody. */
+  on<K extends keyof CacheEvents>(event: K, listener: (value: CacheEvents[K]) => void): () => void {
+    return this.#core.events.on(event, listener);
+  }
+
+  /** Ends writes and pending invalidations within the deadline, and closes what the cache opened. Calls then run their methods. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  #cached(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle {
+    checkCachedOptions(options, where);
+    return this.#method(source, options, where);
+  }
+
+  #invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle {
+    return new InvalidatingMethod(this.#core, source, invalidationPolicy(options, where), (tags) =>
+      this.invalidate(...(tags as readonly Tag[])),
+    );
+  }
+
+  async #close(): Promise<void> {
+    this.#core.enabled = false;
+    // Every operation has a deadline of its own; this is for a write that waits for another one.
+    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
+    await this.#core.store.close();
+  }
+
+  async #invalidated(tags: readonly string[], names: readonly string[]): Promise<InvalidationResult> {
+    if (names.length === 0) return { status: 'done' };
+    const status = await this.#core.invalidate(names);
+    this.#core.events.emit('invalidation', { tags, status });
+    return { status };
+  }
+
+  #method(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethod {
+    const policy = cachedPolicy(options, this.#settings.defaults, where);
+    const codec = this.#settings.codec ?? valueCodec(policy.revive);
+    return new CachedMethod({
+      core: this.#core,
+      source,
+      policy,
+      identity: this.#identities.of(source, { name: policy.name, per: policy.per }),
+      format: formatOf(policy, codec, this.#core),
+      partition: policy.partitioned ? this.#settings.partition : undefined,
+    });
+  }
+
+  /** The options of each `getOrLoad` are its own; its name is the same for all. */
+  #handMethod(options: AnyCachedOptions): CachedMethod {
+    checkCachedOptions(options, 'getOrLoad');
+    return this.#method(this.#byHand, { ...options, name: 'getOrLoad', per: 'class' }, 'getOrLoad');
+  }
+}
+
+function handSource(name: string, original: AsyncMethod): MethodSource {
+  if (typeof original === 'function') {
+    return createMethodSource({ name, key: name, original, isStatic: false, isPrivate: false, home: undefined });
+  }
+  throw noFunction(`wrap('${name}')`, original, "wrap('name', async (…) => …, options)");
+}
+
+function noFunction(where: string, given: unknown, usage: string): CacheConfigError {
+  return new CacheConfigError({ where, what: `${String(given)} is not a function`, instead: `write cache.${usage}` });
+}

@@ -1,0 +1,332 @@
+/** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
+
+import { CacheConfigError } from '../base/errors.js';
+import type { Entry } from '../base/entry.js';
+import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
+import { UnkeyableError } from '../policies/key.js';
+import { Call, inherit } from './call.js';
+import type { Subject } from './compute.js';
+import type { Core } from './core.js';
+import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
+import type { Identified, MethodIdentity, MethodSource } from './identity.js';
+import type { Counts } from './outcomes.js';
+import type { InvalidationPolicy, Policy } from './policy.js';
+import { currentScope, type Scope } from './scope.js';
+
+/** Where a method's entries lie, per name that it has. */
+interface Place {
+  readonly identified: Identified;
+  readonly counts: Counts;
+  readonly methodGeneration: string;
+  /** Of the keys without a partition. */
+  readonly prefix: string;
+  /**
+   * Keys without a partition, by an only argument. A key that is made anew is hashed anew when it is looked up, which
+   * costs more than all the rest of a hit in memory.
+   */
+  readonly keys: Map<string | number, string>;
+}
+
+/** A method with more keys than this begins to remember them afresh. */
+const rememberedKeys = 10_000;
+
+/** A key, or why there is none. */
+type Keyed = { readonly key: string; readonly place: Place } | { readonly key: undefined; readonly reason: string };
+
+export interface CachedMethodParts {
+  readonly core: Core;
+  readonly source: MethodSource;
+  readonly policy: Policy;
+  readonly identity: MethodIdentity;
+  readonly format: PayloadFormat;
+  /** Undefined where the cache has no partitions or this method is the same in all of them. */
+  readonly partition: (() => string | undefined) | undefined;
+}
+
+export class CachedMethod implements CachedMethodHandle {
+  readonly source: MethodSource;
+  readonly #core: Core;
+  readonly #policy: Policy;
+  readonly #identity: MethodIdentity;
+  readonly #format: PayloadFormat;
+  readonly #partition: (() => string | undefined) | undefined;
+  readonly #places = new Map<string, Place>();
+  #lastPlace: Place | undefined;
+
+  constructor(parts: CachedMethodParts) {
+    this.source = parts.source;
+    this.#core = parts.core;
+    this.#policy = parts.policy;
+    this.#identity = parts.identity;
+    this.#format = parts.format;
+    this.#partition = parts.partition;
+  }
+
+  call(self: unknown, args: unknown[]): Promise<unknown> {
+    return this.callWith(self, args, () => runOriginal(this.source, self, args));
+  }
+
+  /** The same with another function to run instead of the method. */
+  callWith(self: unknown, args: unknown[], run: () => PromiseLike<unknown>): Promise<unknown> {
+    const scope = currentScope();
+    const unused = this.#whyUnused(scope, self, args);
+    if (unused !== undefined) return this.#runPlain(scope, run, unused);
+    const keyed = this.#keyed(self, args);
+    if (keyed.key === undefined) return this.#runPlain(scope, run, keyed.reason);
+    const { key, place } = keyed;
+    const local = scope.mode === 'cached' ? this.#core.store.peek(key) : undefined;
+    const served = local && this.#serve(local.entry, scope, key, place);
+    return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
+  }
+
+  /** The value of a call if there is a valid entry; the method does not run. */
+  async find(self: unknown, args: readonly unknown[]): Promise<unknown> {
+    const keyed = this.#core.enabled ? this.#keyed(self, args) : undefined;
+    if (keyed?.key === undefined) return undefined;
+    const run = (): Promise<undefined> => Promise.resolve(undefined);
+    const subject = { ...this.#subject(keyed.place, keyed.key, self, args), run };
+    const scope = currentScope();
+    const found = await new Call(this.#core, subject, scope).find();
+    if (!found) inherit(this.#core, scope, undefined);
+    return found?.value;
+  }
+
+  async forget(self: unknown, args: readonly unknown[]): Promise<InvalidationResult> {
+    return { status: await this.#core.forget(this.keyOf(self, args)) };
+  }
+
+  async forgetAll(self: unknown): Promise<InvalidationResult> {
+    const place = this.#place(self);
+    if (typeof place === 'string') throw this.#noKey(place);
+    return { status: await this.#core.invalidate([place.methodGeneration]) };
+  }
+
+  keyOf(self: unknown, args: readonly unknown[]): string {
+    const keyed = this.#keyed(self, args);
+    if (keyed.key === undefined) throw this.#noKey(keyed.reason);
+    return keyed.key;
+  }
+
+  #noKey(reason: string): CacheConfigError {
+    const what = `the call has no key: ${reason}`;
+    return new CacheConfigError({ where: this.#policy.where, what, instead: 'such calls are never cached' });
+  }
+
+  #subject(place: Place, key: string, self: unknown, args: readonly unknown[]): Omit<Subject, 'run'> {
+    return {
+      policy: this.#policy,
+      format: this.#format,
+      method: place.identified.id,
+      methodGeneration: place.methodGeneration,
+      counts: place.counts,
+      key,
+      self,
+      args,
+    };
+  }
+
+  /** The tags of a call are the user's to tell; where that fails, the call is made without the cache. */
+  #callStore(scope: Scope, subject: Subject): Promise<unknown> {
+    let call: Call;
+    try {
+      call = new Call(this.#core, subject, scope);
+    } catch (error) {
+      return this.#runPlain(scope, subject.run, this.#callbackFailed(error));
+    }
+    return call.answer();
+  }
+
+  /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
+  #serve(
+    { generations, payload, writtenAt }: Entry,
+    scope: Scope,
+    key: string,
+    place: Place,
+  ): Promise<unknown> | undefined {
+    const { outcomes, names, clock } = this.#core;
+    let value: unknown;
+    try {
+      value = payload?.copy();
+    } catch {
+      return undefined;
+    }
+    if (scope.inheritance) inherit(this.#core, scope, generations);
+    outcomes.count(place.counts, 'hit');
+    if (outcomes.watched || scope.listener) {
+      const outcome = {
+        status: 'hit' as const,
+        method: place.identified.id,
+        key,
+        tier: 'memory' as const,
+        reason: 'fresh',
+        tags: generations.filter(([name]) => !names.isReserved(name)).map(([name]) => names.shownTag(name)),
+        ageMs: Math.max(0, clock.now() - writtenAt),
+        durationMs: 0,
+      };
+      outcomes.emit(outcome);
+      scope.listener?.(outcome);
+    }
+    return Promise.resolve(value);
+  }
+
+  #whyUnused({ mode }: Scope, self: unknown, args: readonly unknown[]): string | undefined {
+    if (!this.#core.enabled) return 'disabled';
+    if (mode === 'bypass') return 'bypass';
+    const { when } = this.#policy;
+    if (!when) return undefined;
+    try {
+      return when(self, args) ? undefined : 'when';
+    } catch (error) {
+      return this.#callbackFailed(error);
+    }
+  }
+
+  #keyed(self: unknown, args: readonly unknown[]): Keyed {
+    try {
+      const place = this.#place(self);
+      if (typeof place === 'string') return { key: undefined, reason: place };
+      const identifying = this.#policy.keyed(self, args);
+      if (!this.#partition) return { key: this.#unpartitioned(place, identifying), place };
+      const prefix = this.#partitioned(place, this.#partition());
+      if (prefix === undefined) return { key: undefined, reason: 'no partition' };
+      return { key: this.#core.names.entry(prefix, identifying), place };
+    } catch (error) {
+      if (!(error instanceof UnkeyableError)) return { key: undefined, reason: this.#callbackFailed(error) };
+      this.#core.warn(
+        'unkeyable',
+        `${this.#policy.where}: calls are not cached, as ${error.path} is ${error.what}; ` +
+          'give `key`, or a [cacheIdentity]() method to its class',
+      );
+      return { key: undefined, reason: 'unkeyable' };
+    }
+  }
+
+  #unpartitioned({ keys, prefix }: Place, identifying: readonly unknown[]): string {
+    const only = identifying.length === 1 ? identifying[0] : undefined;
+    if (!isMemorable(only)) return this.#core.names.entry(prefix, identifying);
+    let key = keys.get(only);
+    if (key === undefined) {
+      key = this.#core.names.entry(prefix, identifying);
+      if (keys.size >= rememberedKeys) keys.clear();
+      keys.set(only, key);
+    }
+    return key;
+  }
+
+  #partitioned({ identified }: Place, partition: string | undefined): string | undefined {
+    if (partition === undefined) return undefined;
+    return this.#core.names.entryPrefix({ ...this.#entryPlace(identified), partition });
+  }
+
+  /** The place of this object's entries, or the word for why it has none. */
+  #place(self: unknown): Place | string {
+    const identified = this.#identity.resolve(self);
+    if (identified.kind === 'unidentified') return 'naming';
+    if (this.#lastPlace?.identified === identified) return this.#lastPlace;
+    return (this.#lastPlace = this.#findPlace(identified));
+  }
+
+  #findPlace(identified: Identified): Place {
+    const { names, outcomes } = this.#core;
+    const known = this.#places.get(identified.id);
+    if (known?.identified === identified) return known;
+    const place = {
+      identified,
+      counts: outcomes.of(identified.id),
+      methodGeneration: names.method(identified.id),
+      prefix: names.entryPrefix({ ...this.#entryPlace(identified), partition: undefined }),
+      keys: new Map<string | number, string>(),
+    };
+    // One per class; those of single objects would never end.
+    if (identified.instance === undefined) this.#places.set(identified.id, place);
+    return place;
+  }
+
+  #entryPlace({ id, instance }: Identified): { id: string; instance: string | undefined; version: string | undefined } {
+    return { id, instance, version: this.#policy.version };
+  }
+
+  #runPlain(scope: Scope, run: () => PromiseLike<unknown>, reason: string): Promise<unknown> {
+    const { outcomes } = this.#core;
+    inherit(this.#core, scope, undefined);
+    const method = this.#lastPlace?.identified.id ?? this.source.name;
+    outcomes.count(outcomes.of(method), 'bypass');
+    if (outcomes.watched || scope.listener) {
+      const nothing = { key: undefined, tier: undefined, tags: [], ageMs: undefined, durationMs: 0 };
+      const outcome = { status: 'bypass' as const, method, reason, ...nothing };
+      outcomes.emit(outcome);
+      scope.listener?.(outcome);
+    }
+    return settle(run);
+  }
+
+  #callbackFailed(error: unknown): string {
+    const message = `${this.#policy.where}: a function in the options threw: ${String(error)}`;
+    this.#core.report({ code: 'callback', message, cause: error, loud: true });
+    return 'callback';
+  }
+}
+
+/** To a Map 0 and -0 are the same; a long text would be kept alive for nothing. */
+function isMemorable(only: unknown): only is string | number {
+  return typeof only === 'string' ? only.length <= 64 : typeof only === 'number' && only !== 0;
+}
+
+/** A method that throws at once rejects like any other. */
+async function settle(run: () => PromiseLike<unknown>): Promise<unknown> {
+  return run();
+}
+
+/** A method that writes: runs, and then invalidates what its tags say, before its caller goes on. */
+export class InvalidatingMethod {
+  readonly source: MethodSource;
+  readonly #core: Core;
+  readonly #policy: InvalidationPolicy;
+  readonly #invalidate: (tags: readonly string[]) => Promise<unknown>;
+
+  constructor(
+    core: Core,
+    source: MethodSource,
+    policy: InvalidationPolicy,
+    invalidate: (tags: readonly string[]) => Promise<unknown>,
+  ) {
+    this.#core = core;
+    this.source = source;
+    this.#policy = policy;
+    this.#invalidate = invalidate;
+  }
+
+  async call(self: unknown, args: unknown[]): Promise<unknown> {
+    let result: unknown;
+    try {
+      result = await runOriginal(this.source, self, args);
+    } catch (error) {
+      // A write that failed may have been committed all the same: its answer may have been lost.
+      if (!this.#policy.onSuccessOnly) await this.#invalidateTags(() => this.#policy.tags(self, args));
+      throw error;
+    }
+    await this.#invalidateTags(() => [
+      ...this.#policy.tags(self, args),
+      ...this.#policy.resultTags(self, result, args),
+    ]);
+    return result;
+  }
+
+  /** Tags that cannot be told may be any: everything is invalidated rather than something missed. */
+  async #invalidateTags(tags: () => readonly string[]): Promise<void> {
+    let known: readonly string[];
+    try {
+      known = tags();
+    } catch (error) {
+      const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${String(error)}`;
+      this.#core.report({ code: 'callback', message, cause: error, loud: true });
+      await this.#core.invalidate([this.#core.names.everything]);
+      return;
+    }
+    await this.#invalidate(known);
+  }
+}
+
+export function formatOf(policy: Policy, codec: Parameters<typeof payloadFormat>[0], core: Core): PayloadFormat {
+  return payloadFormat(codec, policy.copies, policy.revive, core.store.keepsText);
+}

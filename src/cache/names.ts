@@ -1,0 +1,88 @@
+/** The names under which a cache keeps entries and generations on a store. */
+
+import { CacheConfigError } from '../base/errors.js';
+import { nearest } from '../base/suggest.js';
+import { entryKey, generationKey, segment } from '../policies/key.js';
+import { wireVersion } from '../stores/wire.js';
+
+/** What an entry's key is made of, besides the arguments. */
+export interface EntryPlace {
+  /** `Products.find`. */
+  readonly id: string;
+  readonly version: string | undefined;
+  readonly partition: string | undefined;
+  readonly instance: string | undefined;
+}
+
+/** No segment of an entry's key begins with `#`, so that an entry and a generation never meet. */
+export class Names {
+  /** The generation that every entry has: deleting it clears the namespace. */
+  readonly everything: string;
+  readonly #prefix: string;
+  readonly #tagPrefix: string;
+
+  readonly #tagKinds: readonly string[] | undefined;
+
+  /** `tagKinds`: the first parts of all tags; without them any tag will do. */
+  constructor(namespace: string, tagKinds?: readonly string[]) {
+    this.#tagKinds = tagKinds;
+    this.#prefix = `${segment(namespace)}:${wireVersion}`;
+    this.everything = `${this.#prefix}:#`;
+    this.#tagPrefix = `${this.#prefix}:#t`;
+  }
+
+  /**
+   * The generation of a tag.
+   *
+   * @throws CacheConfigError if it is of no known kind
+   */
+  tag(tag: string): string {
+    if (this.#tagKinds) checkKind(tag, this.#tagKinds);
+    return generationKey(this.#tagPrefix, tag);
+  }
+
+  /** The generation that every entry of a method has: deleting it forgets them all. */
+  method(id: string): string {
+    return generationKey(`${this.#prefix}:#m`, id);
+  }
+
+  /** Whether a generation is one of the two that every entry has. */
+  isReserved(name: string): boolean {
+    return !name.startsWith(`${this.#tagPrefix}:`);
+  }
+
+  /** For people: the tag, or the end of what it was shortened to. */
+  shownTag(name: string): string {
+    if (name === this.everything) return '(everything)';
+    return name.slice(this.#tagPrefix.length + 1);
+  }
+
+  /** The first part of the keys of a method's entries. */
+  entryPrefix({ id, version, partition, instance }: EntryPlace): string {
+    const parts = [this.#prefix];
+    if (partition !== undefined) parts.push(`[${segment(partition)}]`);
+    parts.push(version === undefined ? idSegment(id) : `${idSegment(id)}@${segment(version)}`);
+    if (instance !== undefined) parts.push(`*${segment(instance)}`);
+    return parts.join(':');
+  }
+
+  entry(prefix: string, args: readonly unknown[]): string {
+    return entryKey(prefix, args);
+  }
+}
+
+/** What marks generations, partitions and versions does not stand where it could be taken for one. */
+function idSegment(id: string): string {
+  return segment(id).replace(/^[#[]|@/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+}
+
+function checkKind(tag: string, kinds: readonly string[]): void {
+  const kind = tag.split(':', 1)[0] ?? '';
+  if (kinds.includes(kind)) return;
+  const meant = nearest(kind, kinds);
+  throw new CacheConfigError({
+    where: 'tagKinds',
+    what: `the tag '${tag}' is of none of the kinds ${kinds.join(', ')}`,
+    instead: meant ? `write '${meant}${tag.slice(kind.length)}'` : 'add its kind to tagKinds',
+  });
+}

@@ -1,0 +1,109 @@
+/** What users write as options, and the complete, checked policy that the rest of the cache works with. */
+
+import type { Clock } from '../base/clock.js';
+import type { Duration } from '../base/duration.js';
+import type { Codec, Revivable } from '../policies/codec.js';
+import type { Copies } from '../policies/copies.js';
+
+/** A method that returns a promise. `any` is what inference from an arbitrary method needs; it reaches no user. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
+export type AsyncMethod = (this: any, ...args: any[]) => PromiseLike<any>;
+/** The arguments of `F`. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- `this` of any type
+export type Args<F> = F extends (this: any, ...args: infer A extends readonly any[]) => any ? A : never;
+/** What the promise of `F` resolves to. */
+export type Result<F extends AsyncMethod> = Awaited<ReturnType<F>>;
+/** One, or several. */
+export type Many<T> = T | readonly T[];
+
+/** The options that do not depend on a method's types: what `defaults` and shared policies are made of. */
+export interface CachePolicy {
+  /** `true`: each hit restarts `ttl`. Default `false`. */
+  sliding?: boolean | undefined;
+  /** Absolute cap of a sliding entry, from writing. Default none. */
+  maxLifetime?: Duration | undefined;
+  /** Taken off `ttl` at random: a number is a fraction of it (0 to 1), a string a duration. Default `0`. */
+  jitter?: number | Extract<Duration, string> | undefined;
+  /** Take over the tags of cached calls made inside the method. Default `true`. */
+  inheritTags?: boolean | undefined;
+  /** `'isolated'`: each caller has its own copy; `'frozen'`: deep-frozen; `'shared'`: the same object. Default `'isolated'`. */
+  copies?: Copies | undefined;
+  /** Classes whose instances may be stored and come back as instances. Default none. */
+  revive?: readonly Revivable[] | undefined;
+}
+
+/** What `defaults` may hold: any option that does not depend on a method's types. */
+export interface CacheDefaults extends CachePolicy {
+  /** How long an entry lives. Default `'5m'`. */
+  ttl?: Duration | undefined;
+}
+
+/** The options of `@Cached`. `This` and `F` are inferred from the method. */
+export interface CachedOptions<This, F extends AsyncMethod, Tag extends string = string> extends CachePolicy {
+  /** How long an entry lives, from writing; a function decides by the result. Default: the cache's, else `'5m'`. */
+  ttl?: Duration | ((this: This, result: Result<F>, ...args: Args<F>) => Duration) | undefined;
+  /** What makes the entry wrong: known from the arguments. Default none. */
+  tags?: Many<Tag> | ((this: This, ...args: Args<F>) => Many<Tag>) | undefined;
+  /** Tags that only the result tells. Default none. */
+  resultTags?: Many<Tag> | ((this: This, result: Result<F>, ...args: Args<F>) => Many<Tag>) | undefined;
+  /** A constant that is part of the key: change it when the shape of the result changes. Default none. */
+  version?: string | number | undefined;
+  /** What identifies the call instead of all its arguments. Default: all arguments. */
+  key?: ((this: This, ...args: Args<F>) => unknown) | undefined;
+  /** Replaces `Class.method` in the key. Default: the runtime class and the method. */
+  name?: string | undefined;
+  /** Whether instances share entries. Default `'class'`; unstated, a second instance makes one warning. */
+  per?: 'class' | 'instance' | ((self: This) => string) | undefined;
+  /** `false`: this method is the same for all tenants. Default: the cache's partition. */
+  partition?: false | undefined;
+  /** Whether to use the cache for this call at all. Default always. */
+  when?: ((this: This, ...args: Args<F>) => boolean) | undefined;
+  /** Whether to store the result. Default always. */
+  storeWhen?: ((this: This, result: Result<F>, ...args: Args<F>) => boolean) | undefined;
+}
+
+/** The options of `@Invalidates`. */
+export interface InvalidatesOptions<This, F extends AsyncMethod, Tag extends string = string> {
+  /** Tags known from the arguments. */
+  tags?: Many<Tag> | ((this: This, ...args: Args<F>) => Many<Tag>) | undefined;
+  /** Tags that only the result tells; used on success only. */
+  resultTags?: Many<Tag> | ((this: This, result: Result<F>, ...args: Args<F>) => Many<Tag>) | undefined;
+  /** `'settled'`: also when the method throws, as a write that timed out may have been committed. Default `'settled'`. */
+  on?: 'settled' | 'success' | undefined;
+}
+
+/** The options of `createCache`. */
+export interface CacheOptions<Kind extends string = string> {
+  /** The first part of every key, so that applications can share a server. Default `'cachette'`. */
+  namespace?: string | undefined;
+  /** Defaults for every method. */
+  defaults?: CacheDefaults | undefined;
+  /** The tenant, read at each call; `undefined` means do not cache. Tags are not partitioned. Default: one partition. */
+  partition?: (() => string | undefined) | undefined;
+  /** The first parts of all tags (`product` of `product:1`), so that a misspelt tag does not compile. */
+  tagKinds?: readonly Kind[] | undefined;
+  /** The longest that one store operation may take. Default `'250ms'`. */
+  deadline?: Duration | undefined;
+  /** How values are written to a shared store. Default: JSON, extended so that every supported value comes back exactly. */
+  codec?: Codec | undefined;
+  /** Where the time is read. Default: `Date.now()`. */
+  clock?: Clock | undefined;
+}
+
+/** The tags of a cache with these `tagKinds`: `product` and `product:1` for the kind `product`; any string without kinds. */
+export type TagOf<Kind extends string> = [Kind] extends [never] ? string : Kind | `${Kind}:${string}`;
+
+/** The names of those methods of `S` that return a promise. */
+export type AsyncNames<S> = { [K in keyof S]-?: S[K] extends AsyncMethod ? K : never }[keyof S];
+
+/** Does something with one call of a method, by its name or, where that is private, by the function itself. */
+export interface OneCall<Done> {
+  <S extends object, K extends AsyncNames<S>>(service: S, method: K, args: Args<S[K]>): Done;
+  <F extends AsyncMethod>(service: object, method: F, args: Args<F>): Done;
+}
+
+/** Does something with all calls of a method, by its name or, where that is private, by the function itself. */
+export interface AllCalls<Done> {
+  <S extends object, K extends AsyncNames<S>>(service: S, method: K): Done;
+  (service: object, method: AsyncMethod): Done;
+}

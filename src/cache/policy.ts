@@ -1,0 +1,329 @@
+/** Checks what users wrote as options and turns it into a complete, frozen policy: behind this file nobody asks for defaults. */
+
+import { durationMs, type Duration } from '../base/duration.js';
+import { CacheConfigError } from '../base/errors.js';
+import { nearest } from '../base/suggest.js';
+import type { Codec, Revivable } from '../policies/codec.js';
+import type { Copies } from '../policies/copies.js';
+import type { AsyncMethod, CachedOptions, CacheDefaults, CacheOptions, InvalidatesOptions, Many } from './options.js';
+
+/** The options of a method whose types are no longer known. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the types of arbitrary methods end here
+export type AnyCachedOptions = CachedOptions<any, AsyncMethod>;
+/** The same of `@Invalidates`. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the types of arbitrary methods end here
+export type AnyInvalidatesOptions = InvalidatesOptions<any, AsyncMethod>;
+
+/** How the tags, or whatever else, of a call are found. */
+export type OfCall<T> = (self: unknown, args: readonly unknown[]) => T;
+export type OfResult<T> = (self: unknown, result: unknown, args: readonly unknown[]) => T;
+
+/** A complete, checked `@Cached`. */
+export interface Policy {
+  /** For messages. */
+  readonly where: string;
+  /** Undefined where it is computed. */
+  readonly ttlMs: number | undefined;
+  /** May throw a `CacheConfigError` for what the user's function gives. */
+  readonly ttlOf: OfResult<number>;
+  readonly sliding: boolean;
+  readonly maxLifetimeMs: number;
+  /** Takes the random part off. */
+  readonly jittered: (ttlMs: number) => number;
+  readonly tags: OfCall<readonly string[]>;
+  readonly resultTags: OfResult<readonly string[]> | undefined;
+  readonly inheritTags: boolean;
+  readonly copies: Copies;
+  readonly revive: readonly Revivable[];
+  readonly version: string | undefined;
+  /** What identifies the call. */
+  readonly keyed: OfCall<readonly unknown[]>;
+  readonly name: string | undefined;
+  readonly per: AnyCachedOptions['per'];
+  readonly partitioned: boolean;
+  readonly when: OfCall<boolean> | undefined;
+  readonly storeWhen: OfResult<boolean> | undefined;
+}
+
+/** A complete, checked `@Invalidates`. */
+export interface InvalidationPolicy {
+  readonly where: string;
+  readonly tags: OfCall<readonly string[]>;
+  readonly resultTags: OfResult<readonly string[]>;
+  readonly onSuccessOnly: boolean;
+}
+
+/** A complete, checked `createCache`. */
+export interface CacheSettings {
+  readonly namespace: string;
+  readonly defaults: CacheDefaults;
+  readonly partition: (() => string | undefined) | undefined;
+  readonly deadlineMs: number;
+  readonly codec: Codec | undefined;
+}
+
+type Check = (value: unknown) => boolean;
+/** What an option must be, in words, and the check of it. */
+type Rule = readonly [instead: string, check: Check];
+
+const isFunction: Check = (value) => typeof value === 'function';
+const isString: Check = (value) => typeof value === 'string' && value !== '';
+const isTags: Check = (value) => isString(value) || (Array.isArray(value) && value.every(isString));
+const oneOf = (...values: readonly unknown[]): Rule => [
+  `write ${either(values.map(shown))}`,
+  (value) => values.includes(value),
+];
+const aFunction = (signature: string): Rule => [`write a function ${signature}`, isFunction];
+const aDuration: Rule = ["write a duration such as '5m' or milliseconds", (value) => isDuration(value)];
+const tagsRule = (signature: string): Rule => [
+  `write a tag such as 'product', an array of them, or a function ${signature}`,
+  (value) => isTags(value) || isFunction(value),
+];
+
+const policyRules = {
+  sliding: oneOf(true, false),
+  maxLifetime: aDuration,
+  jitter: ["write a fraction from 0 to 1, or a duration such as '10s'", isJitter],
+  inheritTags: oneOf(true, false),
+  copies: oneOf('isolated', 'frozen', 'shared'),
+  revive: [
+    'write an array of classes, or of { class, toPlain, fromPlain }',
+    (value) => Array.isArray(value) && value.every(isRevivable),
+  ],
+} satisfies Record<string, Rule>;
+
+const defaultsRules = { ttl: aDuration, ...policyRules } satisfies Record<keyof CacheDefaults, Rule>;
+
+const cachedRules = {
+  ttl: [
+    "write a duration such as '5m', or a function (result, ...args) => duration",
+    (v) => isFunction(v) || isDuration(v),
+  ],
+  ...policyRules,
+  tags: tagsRule('(...args) => tags'),
+  resultTags: tagsRule('(result, ...args) => tags'),
+  version: ['write a string or a number', (value) => isString(value) || Number.isFinite(value)],
+  key: aFunction('(...args) => whatever identifies the call'),
+  name: ["write a name such as 'Products.find'", isString],
+  per: [
+    "write 'class', 'instance', or a function (self) => string",
+    (v) => v === 'class' || v === 'instance' || isFunction(v),
+  ],
+  partition: ['write partition: false, or leave it out', (value) => value === false],
+  when: aFunction('(...args) => boolean'),
+  storeWhen: aFunction('(result, ...args) => boolean'),
+} satisfies Record<keyof AnyCachedOptions, Rule>;
+
+const invalidatesRules = {
+  tags: tagsRule('(...args) => tags'),
+  resultTags: tagsRule('(result, ...args) => tags'),
+  on: oneOf('settled', 'success'),
+} satisfies Record<keyof AnyInvalidatesOptions, Rule>;
+
+const cacheRules = {
+  namespace: ["write 1 to 40 letters, digits, '.', '_' or '-', such as 'shop'", isNamespace],
+  defaults: ['write an object of options', isObject],
+  partition: aFunction('() => string | undefined'),
+  tagKinds: ["write an array of kinds such as ['product', 'user']", (v) => Array.isArray(v) && v.every(isString)],
+  deadline: [
+    "write a duration such as '250ms', at most '1m'",
+    (v) => isDuration(v) && durationMs(v as Duration, '') <= 60_000,
+  ],
+  codec: ['write { id, encode, decode }', isCodec],
+  clock: ['write { now: () => number }', (value) => isObject(value) && isFunction((value as { now?: unknown }).now)],
+} satisfies Record<keyof CacheOptions, Rule>;
+
+/** Throws a `CacheConfigError` if an option of `@Cached` or `wrap` is wrong. */
+export function checkCachedOptions(options: unknown, where: string): void {
+  check(options, cachedRules, where);
+}
+
+/** Throws a `CacheConfigError` if an option of `@Invalidates` is wrong. */
+export function checkInvalidatesOptions(options: unknown, where: string): void {
+  check(options, invalidatesRules, where);
+  const { tags = [], resultTags = [] } = options as AnyInvalidatesOptions;
+  if (tags.length > 0 || resultTags.length > 0 || isFunction(tags) || isFunction(resultTags)) return;
+  throw new CacheConfigError({
+    where,
+    what: 'there are no tags, so nothing would be invalidated',
+    instead: "write @Invalidates('products') or @Invalidates((id) => `product:${id}`)",
+  });
+}
+
+export function cacheSettings(options: CacheOptions, where: string): CacheSettings {
+  refuseBareDefaults(options, where);
+  check(options, cacheRules, where);
+  const defaults = options.defaults ?? {};
+  check(defaults, defaultsRules, `${where}, defaults`);
+  return Object.freeze({
+    namespace: options.namespace ?? 'cachette',
+    defaults,
+    partition: options.partition,
+    deadlineMs: durationMs(options.deadline ?? '250ms', where),
+    codec: options.codec,
+  });
+}
+
+/** What is a default for all methods stands in `defaults`, not beside it. */
+function refuseBareDefaults(options: unknown, where: string): void {
+  const bare = isObject(options) ? Object.keys(options).find((name) => Object.hasOwn(defaultsRules, name)) : undefined;
+  if (bare === undefined) return;
+  throw new CacheConfigError({
+    where,
+    what: `'${bare}' is an option of methods`,
+    instead: `write defaults: { ${bare}: … }`,
+  });
+}
+
+/** `options` have been checked; `defaults` fill what they leave out. */
+export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults, where: string): Policy {
+  const { ttl = defaults.ttl ?? '5m', tags, resultTags, key, when, storeWhen, version } = options;
+  const maxLifetime = options.maxLifetime ?? defaults.maxLifetime ?? Infinity;
+  const fixed = typeof ttl === 'function' ? undefined : durationMs(ttl, where);
+  const policy: Policy = {
+    where,
+    ttlMs: fixed,
+    ttlOf:
+      typeof ttl === 'function'
+        ? (self, result, args) => durationMs(ttl.call(self, result, ...args), `${where}, ttl`)
+        : () => fixed as number,
+    sliding: options.sliding ?? defaults.sliding ?? false,
+    maxLifetimeMs: durationMs(maxLifetime, where),
+    jittered: jitter(options.jitter ?? defaults.jitter ?? 0, where),
+    tags: tagsOfCall(tags, where),
+    resultTags: resultTags === undefined ? undefined : tagsOfResult(resultTags, where),
+    inheritTags: options.inheritTags ?? defaults.inheritTags ?? true,
+    copies: options.copies ?? defaults.copies ?? 'isolated',
+    revive: options.revive ?? defaults.revive ?? [],
+    version: version === undefined ? undefined : String(version),
+    keyed: key ? (self, args) => [key.call(self, ...args)] : (_self, args) => args,
+    name: options.name,
+    per: options.per,
+    partitioned: options.partition !== false,
+    when: when && ((self, args) => when.call(self, ...args)),
+    storeWhen: storeWhen && ((self, result, args) => storeWhen.call(self, result, ...args)),
+  };
+  return Object.freeze(policy);
+}
+
+/** `options` have been checked. */
+export function invalidationPolicy(options: AnyInvalidatesOptions, where: string): InvalidationPolicy {
+  return Object.freeze({
+    where,
+    tags: tagsOfCall(options.tags, where),
+    resultTags: tagsOfResult(options.resultTags, where),
+    onSuccessOnly: options.on === 'success',
+  });
+}
+
+/** Throws a `CacheConfigError` if one of `tags` is no tag. */
+export function checkedTags(tags: unknown, where: string): readonly string[] {
+  if (isString(tags)) return [tags as string];
+  if (isTags(tags)) return tags as readonly string[];
+  const wrong: unknown = Array.isArray(tags) ? tags.find((tag) => !isString(tag)) : tags;
+  throw new CacheConfigError({
+    where,
+    what: `${shown(wrong)} is not a tag`,
+    instead: Array.isArray(wrong)
+      ? "write its tags one by one, such as 'product:1', 'product:2'"
+      : "write strings that are not empty, such as 'product:1'",
+  });
+}
+
+type TagsOption = Many<string> | ((...args: never[]) => Many<string>) | undefined;
+
+function tagsOfCall(tags: TagsOption, where: string): OfCall<readonly string[]> {
+  if (typeof tags === 'function') {
+    const of = tags as (...args: unknown[]) => unknown;
+    return (self, args) => checkedTags(of.call(self, ...args), `${where}, tags`);
+  }
+  const fixed = tags === undefined ? [] : checkedTags(tags, where);
+  return () => fixed;
+}
+
+function tagsOfResult(tags: TagsOption, where: string): OfResult<readonly string[]> {
+  if (typeof tags === 'function') {
+    const of = tags as (...args: unknown[]) => unknown;
+    return (self, result, args) => checkedTags(of.call(self, result, ...args), `${where}, resultTags`);
+  }
+  const fixed = tags === undefined ? [] : checkedTags(tags, where);
+  return () => fixed;
+}
+
+function jitter(option: number | Extract<Duration, string>, where: string): Policy['jittered'] {
+  if (option === 0) return (ttlMs) => ttlMs;
+  const spread = typeof option === 'number' ? (ttlMs: number) => ttlMs * option : constant(durationMs(option, where));
+  return (ttlMs) => (ttlMs === Infinity ? ttlMs : Math.max(1, ttlMs - Math.floor(Math.random() * spread(ttlMs))));
+}
+
+function constant(value: number): () => number {
+  return () => value;
+}
+
+function check(options: unknown, rules: Readonly<Record<string, Rule>>, where: string): void {
+  if (!isObject(options)) {
+    throw new CacheConfigError({
+      where,
+      what: `${shown(options)} is not an object of options`,
+      instead: 'write { option: value }',
+    });
+  }
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (!rule) throw unknownOption(name, Object.keys(rules), where);
+    if (value === undefined || rule[1](value)) continue;
+    throw new CacheConfigError({ where, what: `${name} is ${shown(value)}`, instead: rule[0] });
+  }
+}
+
+function unknownOption(name: string, known: readonly string[], where: string): CacheConfigError {
+  const meant = nearest(name, known);
+  return new CacheConfigError({
+    where,
+    what: `there is no option '${name}'`,
+    instead: meant ? `did you mean '${meant}'?` : `the options are ${known.join(', ')}`,
+  });
+}
+
+function isDuration(value: unknown): boolean {
+  try {
+    durationMs(value as Duration, '');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isJitter(value: unknown): boolean {
+  return typeof value === 'number' ? value >= 0 && value <= 1 : isDuration(value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isNamespace(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w.-]{1,40}$/.test(value);
+}
+
+function isCodec(value: unknown): boolean {
+  const { id, encode, decode } = (isObject(value) ? value : {}) as Partial<Record<keyof Codec, unknown>>;
+  return isString(id) && isFunction(encode) && isFunction(decode);
+}
+
+function isRevivable(value: unknown): boolean {
+  if (isFunction(value)) return true;
+  const parts = (isObject(value) ? value : {}) as { class?: unknown; toPlain?: unknown; fromPlain?: unknown };
+  return isFunction(parts.class) && isFunction(parts.toPlain) && isFunction(parts.fromPlain);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`;
+  return isObject(value) ? 'an object' : String(value);
+}
+
+function either(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}

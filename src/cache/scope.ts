@@ -1,0 +1,75 @@
+/** What a cached call knows of the call around it: follows `await` and leaks into no other request. */
+
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Generation } from '../base/entry.js';
+import type { Outcome } from '../base/events.js';
+import type { Flight } from '../policies/flight.js';
+
+/** Collects, while a method runs, the generations that its result depends on through cached calls inside. */
+export class Inheritance {
+  readonly owner: object;
+  readonly #tokens = new Map<string, string>();
+  #taint: string | undefined;
+
+  /** `owner`: the cache. Generations of another one say nothing here. */
+  constructor(owner: object) {
+    this.owner = owner;
+  }
+
+  /** Why the result cannot be stored, or undefined. */
+  get taint(): string | undefined {
+    return this.#taint;
+  }
+
+  get generations(): ReadonlyMap<string, string> {
+    return this.#tokens;
+  }
+
+  /** A cached call inside came back, computed under these. */
+  add(generations: readonly Generation[]): void {
+    for (const [name, token] of generations) {
+      const known = this.#tokens.get(name);
+      if (known === undefined) this.#tokens.set(name, token);
+      // Data from before and after an invalidation are mixed; neither generation alone would say so.
+      else if (known !== token) this.spoil(`one tag under two generations: ${name}`);
+    }
+  }
+
+  /** A cached call inside came back without complete generations. */
+  spoil(reason: string): void {
+    this.#taint ??= reason;
+  }
+}
+
+/** How cached calls behave here. */
+export type Mode = 'cached' | 'bypass' | 'refresh';
+
+export interface Scope {
+  readonly mode: Mode;
+  /** Of the compute that runs around, if any. */
+  readonly inheritance: Inheritance | undefined;
+  readonly flight: Flight | undefined;
+  /** Who asked to be told of each call. */
+  readonly listener: ((outcome: Outcome) => void) | undefined;
+}
+
+const outermost: Scope = Object.freeze({
+  mode: 'cached',
+  inheritance: undefined,
+  flight: undefined,
+  listener: undefined,
+});
+
+// Shared by the ESM and the CommonJS copy of this package in one process: a call into the other copy has to be seen.
+const place = Symbol.for('cachette.scope.1');
+const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Scope> | undefined>;
+const storage = (shared[place] ??= new AsyncLocalStorage<Scope>());
+
+export function currentScope(): Scope {
+  return storage.getStore() ?? outermost;
+}
+
+/** Runs `fn` in the current scope, changed by `change`. */
+export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
+  return storage.run({ ...currentScope(), ...change }, fn);
+}

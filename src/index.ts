@@ -1,0 +1,52 @@
+/**
+ * Caches methods with decorators; no reader gets a stale value after an invalidation.
+ *
+ * @packageDocumentation
+ */
+
+export type { Clock } from './base/clock.js';
+export { duration, type Duration } from './base/duration.js';
+export {
+  CacheConfigError,
+  CacheError,
+  type CacheErrorCode,
+  type ConfigComplaint,
+  isCacheConfigError,
+  isCacheError,
+} from './base/errors.js';
+export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
+export type { InvalidationResult } from './cache/host.js';
+export type { CacheManager, Explained, LoadOptions, WrappedFunction } from './cache/manager.js';
+export type {
+  AllCalls,
+  Args,
+  AsyncMethod,
+  AsyncNames,
+  CachedOptions,
+  CacheDefaults,
+  CacheOptions,
+  CachePolicy,
+  InvalidatesOptions,
+  Many,
+  OneCall,
+  Result,
+  TagOf,
+} from './cache/options.js';
+export type { AnyCachedOptions, AnyInvalidatesOptions } from './cache/policy.js';
+export type { CacheStats, MethodStats } from './cache/outcomes.js';
+export { type Cache, Cached, createCache, defaultCache, Invalidates, setDefaultCache } from './decorators/cache.js';
+export type { CachedFunction, DualMethodDecorator, InvalidatesFunction } from './decorators/dialect.js';
+export { cacheMetadata, type CacheMetadata } from './decorators/metadata.js';
+export type { Class, Codec, Revivable } from './policies/codec.js';
+export type { Copies } from './policies/copies.js';
+export { cacheIdentity } from './policies/key.js';
+export type { RevivableClass } from './policies/revive.js';
+export {
+  type HostPort,
+  type KeyvAdapterLike,
+  type KeyvLike,
+  registerScheme,
+  type SchemeFactory,
+  type StoreInput,
+  type StoreUri,
+} from './stores/uri.js';

@@ -1,0 +1,338 @@
+/**
+ * Entries and generations on a server. Every command has a deadline and a circuit breaker; what fails is told to
+ * `report` and becomes an answer, never an error of the caller.
+ */
+
+import { LRUCache } from '../policies/lru.js';
+import type { Clock } from '../base/clock.js';
+import { type Entry, type Generation, remainingMs } from '../base/entry.js';
+import type { CacheProblem } from '../base/events.js';
+import { Breaker, BreakerOpenError } from '../policies/breaker.js';
+import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
+import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
+import type { PayloadFormat } from '../policies/payload.js';
+import { type Backend, BackendError } from './backend.js';
+import { Batch } from './batch.js';
+import type { Reading, Store } from './store.js';
+import { Undelivered } from './undelivered.js';
+import { readEntry, writeEntry } from './wire.js';
+
+/** What a shared store needs from the cache. */
+export interface SharedStoreOptions {
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  /** The generation that every entry has. */
+  readonly everything: string;
+  readonly report: (problem: CacheProblem & { readonly loud?: boolean }) => void;
+}
+
+/** Touches of a key that this process has made are remembered for so many keys; one that is not is touched again. */
+const rememberedTouches = 20_000;
+/** A key is touched once in this part of its window. */
+const touchesPerWindow = 8;
+
+export class SharedStore implements Store {
+  readonly tier = 'store';
+  readonly keepsText = true;
+  readonly #backend: Backend;
+  readonly #options: SharedStoreOptions;
+  readonly #breaker = new Breaker(isSilence);
+  readonly #batch: Batch;
+  readonly #undelivered: Undelivered;
+  readonly #mints = new Map<string, Promise<string | undefined>>();
+  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>({ max: rememberedTouches });
+  /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
+  readonly #wanted = new LRUCache<string, number>({ max: rememberedTouches });
+  #loading: Promise<unknown> | undefined;
+  /**
+   * A deadline has passed in this very turn of the event loop. Who reads now has waited for just that, for a write of its
+   * key, say, or a delivery, and does not wait for a second one.
+   */
+  #isSilent = false;
+  /**
+   * The breaker has no say any more: what is pending has its last chance, perhaps with a server that is back, and a
+   * connection that is not closed would keep the process alive.
+   */
+  #isClosing = false;
+  #misconfigurationTold = false;
+  readonly #told = new WeakSet<object>();
+
+  constructor(backend: Backend, options: SharedStoreOptions) {
+    this.#backend = backend;
+    this.#options = options;
+    this.#loading = backend.loaded?.then(
+      () => (this.#loading = undefined),
+      () => (this.#loading = undefined),
+    );
+    this.#batch = new Batch((keys) => this.#run(() => backend.getMany(keys)));
+    this.#undelivered = new Undelivered(options.everything, (names) =>
+      this.#succeeds('remove', () => backend.deleteMany(names)),
+    );
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
+  async read(key: string, names: readonly string[], format: PayloadFormat): Promise<Reading> {
+    const delivery = this.#undelivered.beforeRead();
+    if (delivery && this.#breaker.isClosed) await delivery;
+    if (this.#isSilent) return this.#unread('deadline');
+    const refuses = this.#undelivered.watch();
+    const sentAt = monotonicMs();
+    try {
+      const texts = await this.#batch.get([key, ...names]);
+      const text = texts.get(key);
+      const entry = text === undefined ? undefined : readEntry(text, format);
+      const reason = entry ? 'fresh' : text === undefined ? 'absent' : 'undecodable';
+      if (reason === 'undecodable') this.#tell('undecodable', `The entry ${key} is not in the format of this version.`);
+      const tokens = tokensOf(names, texts);
+      const unknown = (entry?.generations ?? []).map(([name]) => name).filter((name) => !tokens.has(name));
+      if (unknown.length > 0) await this.#addTokens(tokens, unknown, sentAt);
+      return { entry, expired: entry !== undefined && this.#isLate(entry), tokens, refuses, reason };
+    } catch (error) {
+      return this.#unread(this.#fail('read', error));
+    }
+  }
+
+  async readTokens(names: readonly string[]): Promise<Tokens | undefined> {
+    try {
+      return tokensOf(names, await this.#batch.get(names));
+    } catch (error) {
+      this.#fail('read', error);
+      return undefined;
+    }
+  }
+
+  /**
+   * A caller may wait for a mint that is under way, although it was sent before: the compute that it leads to starts
+   * after the caller came. A mint without a clean answer gives up its token, as it may still be carried out:
+   *
+   *   T0 sends add Ga=1, deadline · executed late? · invalidate(a) · add Ga=1 again would bring back what was deleted
+   */
+  mint(name: string, lifetimeMs: number): Promise<string | undefined> {
+    let minting = this.#mints.get(name);
+    if (!minting) {
+      minting = this.#mint(name, lifetimeMs).finally(() => this.#mints.delete(name));
+      this.#mints.set(name, minting);
+    }
+    return minting;
+  }
+
+  async write(key: string, entry: Entry): Promise<boolean> {
+    const now = this.#options.clock.now();
+    const ttlMs = Math.ceil(remainingMs(entry, now, now));
+    const text = writeEntry(entry);
+    if (ttlMs <= 0 || !this.#fits(key, text)) {
+      // What stands there is older than what could not be kept.
+      await this.remove([key]);
+      return false;
+    }
+    const [written] = await Promise.all([
+      this.#succeeds('write', () => this.#backend.set(key, text, ttlMs)),
+      this.#prolong(entry.generations, entry.ttlMs, now),
+    ]);
+    this.#touched.set(key, { what: '', at: now });
+    return written;
+  }
+
+  async slide(key: string, entry: Entry): Promise<boolean> {
+    const now = this.#options.clock.now();
+    const ttlMs = Math.ceil(remainingMs(entry, now, now));
+    if (ttlMs <= 0 || !this.#isDue(key, '', entry.ttlMs, now)) return true;
+    const { touch } = this.#backend;
+    if (!touch) return false;
+    await Promise.all([
+      this.#succeeds('touch', () => touch.call(this.#backend, key, ttlMs)),
+      this.#prolong(entry.generations, entry.ttlMs, now),
+    ]);
+    return true;
+  }
+
+  async remove(names: readonly string[]): Promise<'done' | 'deferred'> {
+    if (await this.#succeeds('remove', () => this.#backend.deleteMany(names))) return 'done';
+    this.#undelivered.add(names);
+    return 'deferred';
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
+    this.#undelivered.close();
+    await this.#succeeds('close', () => this.#backend.close());
+  }
+
+  /** There is no answer, and no token that anything could be held against. */
+  #unread(reason: string): Reading {
+    return { entry: undefined, expired: false, tokens: undefined, refuses: this.#undelivered.watch(), reason };
+  }
+
+  /**
+   * The server's clock ends entries, as those of the processes differ. One that ticks in seconds keeps them for a little
+   * longer; an entry that is over by more than that only seems so to a clock that is wrong.
+   */
+  #isLate(entry: Entry): boolean {
+    const now = this.#options.clock.now();
+    const overMs = -remainingMs(entry, now, now);
+    return overMs >= 0 && overMs < (this.#backend.lateByMs ?? 0);
+  }
+
+  /** The names that the entry has and the caller did not know come in a second round trip. */
+  async #addTokens(tokens: Map<string, string | undefined>, names: readonly string[], sinceMs: number): Promise<void> {
+    const texts = await this.#rest(this.#batch.get(names), sinceMs);
+    for (const [name, token] of tokensOf(names, texts)) tokens.set(name, token);
+  }
+
+  async #mint(name: string, atLeastMs: number): Promise<string | undefined> {
+    const lifetimeMs = Math.max(atLeastMs, this.#wanted.get(name) ?? 0);
+    const token = newToken(lifetimeMs);
+    const { add } = this.#backend;
+    const sentAt = monotonicMs();
+    try {
+      if (add) {
+        if (await this.#run(() => add.call(this.#backend, name, token, lifetimeMs))) return this.#minted(name, token);
+      } else {
+        await this.#run(() => this.#backend.set(name, token, lifetimeMs));
+      }
+      return this.#standing(name, (await this.#rest(this.#batch.get([name]), sentAt)).get(name));
+    } catch (error) {
+      this.#fail('mint', error);
+      return undefined;
+    }
+  }
+
+  /** Rubbish would stand in the way of every mint, for ever where it has no end. */
+  #standing(name: string, text: string | undefined): string | undefined {
+    if (text === undefined || isToken(text)) return text;
+    this.#tell('undecodable', `The generation ${name} is no token of this version, and is removed.`);
+    void this.#succeeds('remove', () => this.#backend.deleteMany([name]));
+    return undefined;
+  }
+
+  #minted(name: string, token: string): string {
+    this.#touched.set(name, { what: token, at: this.#options.clock.now() });
+    return token;
+  }
+
+  /** Keeps generations alive for entries of `entryMs`. Where the server cannot touch, they end and fail closed. */
+  async #prolong(generations: readonly Generation[], entryMs: number, now: number): Promise<void> {
+    const { touch } = this.#backend;
+    if (!touch) return;
+    const due = generations.filter(([name, token]) => this.#isProlongable(name, token, entryMs, now));
+    await Promise.all(
+      due.map(([name, token]) => {
+        const lifetimeMs = Math.max(tokenLifetimeMs(token), generationLifetimeMs(entryMs));
+        this.#wanted.set(name, Math.max(lifetimeMs, this.#wanted.get(name) ?? 0));
+        return this.#succeeds('touch', () => touch.call(this.#backend, name, lifetimeMs));
+      }),
+    );
+  }
+
+  #isProlongable(name: string, token: string, entryMs: number, now: number): boolean {
+    const lifetimeMs = tokenLifetimeMs(token);
+    if (token === '' || lifetimeMs === Infinity) return false;
+    const outgrown = generationLifetimeMs(entryMs) > lifetimeMs;
+    return this.#isDue(name, outgrown ? `${token}+` : token, lifetimeMs, now);
+  }
+
+  /** Whether a touch is due, and remembers that it will be made. */
+  #isDue(key: string, what: string, windowMs: number, now: number): boolean {
+    const last = this.#touched.get(key);
+    if (last?.what === what && now - last.at < windowMs / touchesPerWindow && now >= last.at) return false;
+    this.#touched.set(key, { what, at: now });
+    return true;
+  }
+
+  #fits(key: string, text: string): boolean {
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= this.#backend.maxTextBytes) return true;
+    this.#tell(
+      'too-large',
+      `The entry ${key} has ${bytes} bytes; ${this.#backend.name} takes ${this.#backend.maxTextBytes}.`,
+    );
+    return false;
+  }
+
+  async #succeeds(operation: string, work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await this.#run(work);
+      return true;
+    } catch (error) {
+      this.#fail(operation, error);
+      return false;
+    }
+  }
+
+  /** A second round trip has what the first one has left of the deadline. */
+  #rest<T>(work: Promise<T>, sinceMs: number): Promise<T> {
+    return withDeadline(work, Math.max(1, sinceMs + this.#options.deadlineMs - monotonicMs()));
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#loading) await this.#loading;
+    const inTime = (): Promise<T> => withDeadline(work(), this.#options.deadlineMs, (error) => this.#failedLate(error));
+    return this.#isClosing ? inTime() : this.#breaker.run(inTime);
+  }
+
+  /** Nobody waits any more, but it may say what is wrong: to find out that a host is unknown takes its time. */
+  #failedLate(error: unknown): void {
+    if (isMisconfiguration(error) && !this.#misconfigurationTold) this.#fail('connecting', error);
+  }
+
+  /** Tells of a failure and gives the word for it. */
+  #fail(operation: string, error: unknown): string {
+    if (error instanceof BreakerOpenError) return 'breaker';
+    if (!this.#isTold(error)) this.#report(operation, error);
+    if (!(error instanceof DeadlineError)) return error instanceof BackendError ? error.failure : 'store';
+    this.#isSilent = true;
+    nextTurn(() => {
+      this.#isSilent = false;
+    });
+    return 'deadline';
+  }
+
+  /** All callers of a batch fail with the same error, which is one failure. */
+  #isTold(error: unknown): boolean {
+    if (typeof error !== 'object' || error === null) return false;
+    const isTold = this.#told.has(error);
+    this.#told.add(error);
+    return isTold;
+  }
+
+  #report(operation: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    const loud = isMisconfiguration(error) && !this.#misconfigurationTold;
+    if (loud) this.#misconfigurationTold = true;
+    this.#options.report({
+      code: 'store',
+      message: `${this.#backend.name}: ${operation} failed: ${message}`,
+      cause: error,
+      loud,
+    });
+  }
+
+  #tell(code: string, message: string): void {
+    this.#options.report({ code, message });
+  }
+}
+
+function tokensOf(
+  names: readonly string[],
+  texts: ReadonlyMap<string, string | undefined>,
+): Map<string, string | undefined> {
+  const tokens = new Map<string, string | undefined>();
+  for (const name of names) {
+    const text = texts.get(name);
+    tokens.set(name, isToken(text) ? text : undefined);
+  }
+  return tokens;
+}
+
+/** A server that answers, if only to refuse, is alive; the breaker is for silence. */
+function isSilence(error: unknown): boolean {
+  return error instanceof DeadlineError || !(error instanceof BackendError) || error.failure !== 'refused';
+}
+
+function isMisconfiguration(error: unknown): boolean {
+  return error instanceof BackendError && error.failure === 'misconfigured';
+}

@@ -1,0 +1,52 @@
+/** What the cache asks of the place where entries and generations live: memory, a server, or several as one. */
+
+import type { Entry } from '../base/entry.js';
+import type { Tier } from '../base/events.js';
+import type { Tokens } from '../policies/generations.js';
+import type { PayloadFormat } from '../policies/payload.js';
+
+/** What a read found. */
+export interface Reading {
+  /** The entry, whatever its state; undefined where there is none or it could not be decoded. */
+  readonly entry: Entry | undefined;
+  /** Whether `entry` is over by time. Only a store that judges time by this process's clock says so. */
+  readonly expired: boolean;
+  /** The tokens of the names asked for, and of all that `entry` has. Undefined where the store gave no answer. */
+  readonly tokens: Tokens | undefined;
+  /** Whether a generation or an entry of this name must not be trusted here, as its removal has not been delivered. */
+  readonly refuses: (name: string) => boolean;
+  /** Why there is no entry, or no answer. */
+  readonly reason: string;
+}
+
+/** A valid entry that was found without waiting. */
+export interface LocalHit {
+  readonly entry: Entry;
+}
+
+/**
+ * Entries by key and generations by name. No operation rejects and none takes longer than the deadline: a failure is an
+ * answer like any other, and is told once to the `report` that the store was made with.
+ */
+export interface Store {
+  /** Where its hits come from. */
+  readonly tier: Tier;
+  /** Whether it keeps the text of a payload rather than the value. */
+  readonly keepsText: boolean;
+  /** A valid entry that is here already, without I/O. Restarts its window where it slides. */
+  peek(key: string): LocalHit | undefined;
+  /** The entry and the generations of `names` and of the entry, as they were after the call. */
+  read(key: string, names: readonly string[], format: PayloadFormat): Promise<Reading>;
+  /** The tokens of `names`, as they were after the call; undefined if the store gave no answer. */
+  readTokens(names: readonly string[]): Promise<Tokens | undefined>;
+  /** Makes a generation where none stands; the token that stands now, or undefined if that is not known for certain. */
+  mint(name: string, lifetimeMs: number): Promise<string | undefined>;
+  /** Keeps an entry for its lifetime, and its generations for long enough. True if it is kept. */
+  write(key: string, entry: Entry): Promise<boolean>;
+  /** Restarts the window of an entry that was read. False if it has to be written again for that. */
+  slide(key: string, entry: Entry): Promise<boolean>;
+  /** Deletes generations or entries. `deferred`: not delivered; refused here until it is. */
+  remove(names: readonly string[]): Promise<'done' | 'deferred'>;
+  /** Delivers what is pending and gives back what the store opened itself. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,99 @@
+/**
+ * How an entry is written on a shared store: one line with what the cache must know before it decodes the value, then the
+ * value as its codec wrote it. What comes back is untrusted: everything is checked, and whatever is odd is no entry.
+ */
+
+import type { Entry, Generation } from '../base/entry.js';
+import { isToken } from '../policies/generations.js';
+import type { PayloadFormat } from '../policies/payload.js';
+
+/** The version of this format and of the keys. Another one is another key, so that versions live side by side. */
+export const wireVersion = '1';
+
+type Header = [
+  version: string,
+  codec: string | null,
+  writtenAt: number,
+  ttlMs: number | null,
+  sliding: 0 | 1,
+  maxLifetimeMs: number | null,
+  ...namesAndTokens: string[],
+];
+
+const fixedFields = 6;
+/** No entry is written with nearly as many. More would be read from the store at each hit. */
+const generationsAtMost = 256;
+
+/** Throws if the payload cannot be written as text. */
+export function writeEntry(entry: Entry): string {
+  const header: Header = [
+    wireVersion,
+    entry.payload?.codec ?? null,
+    entry.writtenAt,
+    finite(entry.ttlMs),
+    entry.sliding ? 1 : 0,
+    finite(entry.maxLifetimeMs),
+    ...entry.generations.flat(),
+  ];
+  return `${JSON.stringify(header)}\n${entry.payload?.text ?? ''}`;
+}
+
+/** Undefined if `text` is no entry of this version and codec. The value itself is decoded later, by its payload. */
+export function readEntry(text: string, format: PayloadFormat): Entry | undefined {
+  const end = text.indexOf('\n');
+  const header = end < 0 ? undefined : parseHeader(text.slice(0, end));
+  if (!header || (header[1] !== null && header[1] !== format.codec)) return undefined;
+  const generations = pairs(header, header[1] === null);
+  return (
+    generations && {
+      writtenAt: header[2],
+      ttlMs: header[3] ?? Infinity,
+      sliding: header[4] === 1,
+      maxLifetimeMs: header[5] ?? Infinity,
+      generations,
+      payload: header[1] === null ? undefined : format.fromText(text.slice(end + 1)),
+    }
+  );
+}
+
+function parseHeader(line: string): Header | undefined {
+  try {
+    const header: unknown = JSON.parse(line);
+    return isHeader(header) ? header : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHeader(value: unknown): value is Header {
+  if (!Array.isArray(value) || value.length < fixedFields || value.length % 2 !== 0) return false;
+  if (value.length > fixedFields + 2 * generationsAtMost) return false;
+  const [version, codec, writtenAt, ttlMs, sliding, maxLifetimeMs] = value as unknown[];
+  return (
+    version === wireVersion &&
+    (codec === null || typeof codec === 'string') &&
+    Number.isFinite(writtenAt) &&
+    isLength(ttlMs) &&
+    (sliding === 0 || sliding === 1) &&
+    isLength(maxLifetimeMs)
+  );
+}
+
+function isLength(value: unknown): boolean {
+  return value === null || (Number.isSafeInteger(value) && Number(value) > 0);
+}
+
+function pairs(header: Header, isMarker: boolean): Generation[] | undefined {
+  const generations: Generation[] = [];
+  const rest: readonly unknown[] = header.slice(fixedFields);
+  for (let i = 0; i < rest.length; i += 2) {
+    const [name, token] = [rest[i], rest[i + 1]];
+    if (typeof name !== 'string' || !(isToken(token) || (isMarker && token === ''))) return undefined;
+    generations.push([name, token]);
+  }
+  return generations;
+}
+
+function finite(ms: number): number | null {
+  return ms === Infinity ? null : ms;
+}
