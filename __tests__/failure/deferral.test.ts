@@ -27,7 +27,10 @@ describe.each(kinds)('an invalidation by a process that is cut off from $name', 
     server = await kind.start();
     proxy = await startProxy(server.port);
     [cutOff, other] = [startCaller(), startCaller()];
-    await Promise.all([cutOff.open(server.uri.replace(`${server.port}`, `${proxy.port}`), setup), other.open(server.uri, setup)]);
+    await Promise.all([
+      cutOff.open(server.uri.replace(`${server.port}`, `${proxy.port}`), setup),
+      other.open(server.uri, setup),
+    ]);
   });
   afterAll(() => Promise.all([cutOff.kill(), other.kill(), proxy.stop().then(() => server.stop())]));
 
