@@ -9,7 +9,7 @@ const floors = [['base'], ['policies'], ['stores'], ['cache'], ['decorators'], [
 /** Libraries, and the only file that may import each. `typesIn`: files that may name its types as well. */
 const libraries = [
   { name: 'keyv', file: 'stores/keyv.ts', typesIn: ['stores/uri.ts'] },
-  { name: '@keyv/redis', file: 'stores/redis.ts' },
+  { name: '@keyv/redis', file: 'stores/redis-connect.ts' },
   { name: '@keyv/memcache', file: 'stores/memcached.ts' },
   { name: 'memjs', file: 'stores/memcached.ts' },
 ];

@@ -1,7 +1,9 @@
 import { type Flight, Flights, type Landing } from '../../src/policies/flight.js';
 
-const landing: Landing = { payload: undefined, generations: [], verified: true };
+const landing: Landing = { payload: undefined, generations: [], names: [], verified: true };
 const tokens = (...pairs: [string, string | undefined][]) => new Map(pairs);
+
+const holds = (): boolean => true;
 
 let flights: Flights;
 
@@ -9,9 +11,19 @@ beforeEach(() => {
   flights = new Flights();
 });
 
+/** Whether a caller that began then, and knows and has read this, may share `flight`. */
+function admits(
+  flight: Flight,
+  began: number,
+  read: Map<string, string | undefined> | undefined,
+  names = ['a'],
+): boolean {
+  return flight.admits({ began, names, tokens: read, isStrong: false });
+}
+
 function started(key: string, captured = tokens(['a', '1'])): Flight {
   const flight = flights.begin(key);
-  flight.start(flights.startTime(), captured);
+  flight.start(flights.startTime(), captured, holds);
   return flight;
 }
 
@@ -35,14 +47,14 @@ describe('a flight that has started', () => {
     ['meets a flight with an unknown generation', tokens(['a', undefined]), tokens(['a', undefined]), false],
   ])('for a later caller that %s', (_who, read, captured, admitted) => {
     const flight = flights.begin('x');
-    flight.start(flights.startTime(), captured);
-    expect(flight.admits(flights.arrival(), read)).toBe(admitted);
+    flight.start(flights.startTime(), captured, holds);
+    expect(admits(flight, flights.arrival(), read)).toBe(admitted);
   });
 
   it('admits whoever came before it started, whatever was read', () => {
     const began = flights.arrival();
     const flight = started('x');
-    expect(flight.admits(began, undefined)).toBe(true);
+    expect(admits(flight, began, undefined)).toBe(true);
     expect(flight.startedAfter(began)).toBe(true);
     expect(flight.startedAfter(flights.arrival())).toBe(false);
   });
@@ -51,15 +63,46 @@ describe('a flight that has started', () => {
     const began = flights.arrival();
     const flight = started('x');
     flight.close();
-    expect(flight.admits(began, tokens(['a', '1']))).toBe(false);
+    expect(admits(flight, began, tokens(['a', '1']))).toBe(false);
   });
 
   it('admits no later caller after an invalidation here, though the token is the same', () => {
     const flight = started('x');
     flights.fence(['b']);
-    expect(flight.admits(flights.arrival(), tokens(['a', '1']))).toBe(true);
+    expect(admits(flight, flights.arrival(), tokens(['a', '1']))).toBe(true);
     flights.fence(['a']);
-    expect(flight.admits(flights.arrival(), tokens(['a', '1']))).toBe(false);
+    expect(admits(flight, flights.arrival(), tokens(['a', '1']))).toBe(false);
+  });
+});
+
+describe('a flight that has started, further', () => {
+  it('admits no later caller that knows a tag which the flight did not capture', () => {
+    const read = tokens(['a', '1'], ['b', '1']);
+    expect(admits(started('x'), flights.arrival(), read, ['a', 'b'])).toBe(false);
+  });
+
+  it('admits no later caller once the store was connected to anew', () => {
+    let isUp = true;
+    const flight = flights.begin('x');
+    flight.start(flights.startTime(), tokens(['a', '1']), () => isUp);
+    expect(admits(flight, flights.arrival(), tokens(['a', '1']))).toBe(true);
+    isUp = false;
+    expect(admits(flight, flights.arrival(), tokens(['a', '1']))).toBe(false);
+  });
+
+  it('admits callers that ask the store each time only if it does so too', () => {
+    const [weak, strong] = [started('x'), flights.begin('y', true)];
+    const arrival = { began: flights.arrival(), names: ['a'], tokens: tokens(['a', '1']), isStrong: true };
+    expect([weak, strong].map((flight) => flight.admits(arrival))).toEqual([false, true]);
+  });
+
+  it('is shared in an outage for as long as the grace period, and not after an invalidation here', () => {
+    const flight = started('x', undefined);
+    expect(flight.admitsInOutage(['a'], 10_000)).toBe(true);
+    expect(flight.admitsInOutage(['a'], 0)).toBe(false);
+    flights.fence(['a']);
+    expect(flight.admitsInOutage(['a'], 10_000)).toBe(false);
+    expect(flight.admitsInOutage(['b'], 10_000)).toBe(true);
   });
 });
 
@@ -67,13 +110,13 @@ describe('a flight that has not started', () => {
   it('admits everybody', () => {
     const flight = flights.begin('x');
     started('y');
-    expect(flight.admits(flights.arrival(), undefined)).toBe(true);
+    expect(admits(flight, flights.arrival(), undefined)).toBe(true);
   });
 
   it('admits nobody once its entry is forgotten', () => {
     const flight = flights.begin('x');
-    flights.forget('x');
-    expect(flight.admits(flights.arrival(), undefined)).toBe(false);
+    flights.forget(['x']);
+    expect(admits(flight, flights.arrival(), undefined)).toBe(false);
   });
 });
 
@@ -116,22 +159,26 @@ describe('the flights of a key', () => {
 
   it('are all forgotten, and those of other keys are not', () => {
     const [first, second, other] = [started('x'), started('x'), started('y')];
-    flights.forget('x');
+    flights.forget(['x']);
     expect([first, second, other].map(({ storable }) => storable)).toEqual([false, false, true]);
   });
 
   it('store nothing any more once a newer one has landed', () => {
     const [first, second, third] = [started('x'), started('x'), started('x')];
-    second.land(landing);
+    flights.outdateBefore(second);
     expect([first, second, third].map(({ storable }) => storable)).toEqual([false, true, true]);
-    third.land(landing);
+    flights.outdateBefore(third);
     expect([first, second, third].map(({ storable }) => storable)).toEqual([false, false, true]);
   });
 
-  it('may store if a newer one has failed', () => {
+  // T1 begins · T0 begins and fails · T2 begins, lands · T1 lands: must not store over it
+  it('may store if a newer one has failed, and not over one that began after that', () => {
     const [first, second] = [started('x'), started('x')];
     second.fail(new Error('mine'));
+    flights.end(second);
     expect(first.storable).toBe(true);
+    flights.outdateBefore(started('x'));
+    expect(first.storable).toBe(false);
   });
 
   it('land and fail for those who share them, and for nobody else', async () => {

@@ -1,5 +1,8 @@
 import type { Entry, Generation, Payload } from '../../src/base/entry.js';
+import { valueCodec } from '../../src/policies/codec.js';
+import { payloadFormat } from '../../src/policies/payload.js';
 import { MemoryStore } from '../../src/stores/memory.js';
+import type { ReadOptions } from '../../src/stores/store.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 let clock: ManualClock;
@@ -15,6 +18,12 @@ function payload(value: unknown): Payload {
 function entry(generations: readonly Generation[], change: Partial<Entry> = {}): Entry {
   const lifetime = { writtenAt: clock.now(), ttlMs: 10_000, sliding: false, maxLifetimeMs: Infinity };
   return { ...lifetime, generations, payload: payload('value'), ...change };
+}
+
+const format = payloadFormat(valueCodec([]), 'isolated', [], 'value');
+
+function reading(...names: string[]): ReadOptions {
+  return { names, format, maxStalenessMs: undefined };
 }
 
 async function made(store: MemoryStore, ...names: string[]): Promise<Generation[]> {
@@ -54,7 +63,9 @@ describe('memory', () => {
       found = store.peek('x');
     }
     expect(found !== undefined).toBe(hit);
-    expect((await store.read('x', [])).expired).toBe(!hit && change.payload === undefined && !('payload' in change));
+    expect((await store.read('x', reading())).expired).toBe(
+      !hit && change.payload === undefined && !('payload' in change),
+    );
   });
 
   it('restarts the window of an entry that was read without peeking', async () => {
@@ -110,13 +121,13 @@ describe('memory', () => {
   it('removes an entry by its key', async () => {
     await store.write('x', entry(await made(store, 'a')));
     await store.remove(['x']);
-    expect((await store.read('x', ['a'])).entry).toBeUndefined();
+    expect((await store.read('x', reading('a'))).entry).toBeUndefined();
   });
 
   it('reads the entry with every generation it has', async () => {
     const generations = await made(store, 'a', 'b');
     await store.write('x', entry(generations));
-    const { tokens, refuses } = await store.read('x', ['a', 'c']);
+    const { tokens, refuses } = await store.read('x', reading('a', 'c'));
     expect(tokens).toEqual(new Map<string, string | undefined>([...generations, ['c', undefined]]));
     expect(refuses('a')).toBe(false);
   });

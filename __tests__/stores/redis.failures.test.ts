@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { redisFailure } from '../../src/stores/redis.js';
+import { redisFailure } from '../../src/stores/redis-connect.js';
 import {
   freePort,
   startFaultyServer,

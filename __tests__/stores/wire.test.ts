@@ -4,7 +4,7 @@ import { newToken } from '../../src/policies/generations.js';
 import { payloadFormat } from '../../src/policies/payload.js';
 import { readEntry, wireVersion, writeEntry } from '../../src/stores/wire.js';
 
-const format = payloadFormat(valueCodec([]), 'isolated', [], true);
+const format = payloadFormat(valueCodec([]), 'isolated', [], 'text');
 const [n, a] = [newToken(Infinity), newToken(4_000)];
 
 const entry: Entry = {

@@ -26,7 +26,7 @@ export interface Payload {
 
 /** One cached result, or, without a payload, the names of the late tags that the next compute has to capture first. */
 export interface Entry extends Lifetime {
-  /** Captured before the result was computed; in an entry without a payload the tokens are empty. */
+  /** Captured before the result was computed; in an entry without a payload the tokens are unknown. */
   readonly generations: readonly Generation[];
   readonly payload: Payload | undefined;
 }

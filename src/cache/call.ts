@@ -1,7 +1,7 @@
 /** The one read path: how a call is answered that memory could not answer at once. */
 
 import type { Entry, Payload } from '../base/entry.js';
-import type { OutcomeStatus } from '../base/events.js';
+import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { firstChanged } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
@@ -14,6 +14,19 @@ interface Answer {
   readonly value: unknown;
 }
 
+/** A running compute that a call waits for. */
+interface Joined {
+  readonly flight: Flight;
+  /** Nobody can say whether it is older than an invalidation elsewhere: the store says nothing. */
+  readonly isUnverified: boolean;
+}
+
+/** What a call is answered with. */
+interface Found {
+  readonly entry: Entry;
+  readonly tier: Tier;
+}
+
 export class Call {
   readonly #core: Core;
   readonly #subject: Subject;
@@ -22,6 +35,7 @@ export class Call {
   /** The generations that the call knows beforehand: the two reserved ones and those of its argument tags. */
   readonly #names: readonly string[];
   readonly #tags: readonly string[];
+  readonly #isStrong: boolean;
   #changes = 0;
   #reason = '';
 
@@ -30,6 +44,7 @@ export class Call {
     this.#subject = subject;
     this.#scope = scope;
     this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
+    this.#isStrong = scope.isStrong || subject.policy.maxStalenessMs === 0;
     this.#tags = subject.policy.tags(subject.self, subject.args);
     this.#names = [
       core.names.everything,
@@ -44,10 +59,10 @@ export class Call {
       const reading = await this.#read();
       const hit = this.#hit(reading);
       if (hit) return hit.value;
-      const flight = this.#joinable(began, reading, attempt);
-      if (!flight) return this.#lead(reading);
-      if (this.#wouldWaitForItself(flight)) return this.#runPlain('recursion');
-      const shared = await this.#share(flight, began);
+      const joined = this.#joinable(began, reading, attempt);
+      if (!joined) return this.#lead(reading);
+      if (this.#wouldWaitForItself(joined.flight)) return this.#runPlain('recursion');
+      const shared = await this.#share(joined, began);
       if (shared) return shared.value;
     }
   }
@@ -61,12 +76,14 @@ export class Call {
 
   async #read(): Promise<Reading> {
     const { store, writes, hints } = this.#core;
-    const { key, format } = this.#subject;
+    const { key, format, policy } = this.#subject;
+    const maxStalenessMs = this.#isStrong ? 0 : policy.maxStalenessMs;
     const writing = writes.settled(key);
     if (writing) await writing;
     this.#changes = writes.changes;
     const hinted = hints.get(key);
-    return store.read(key, hinted ? [...this.#names, ...hinted] : this.#names, format);
+    const names = hinted ? [...this.#names, ...hinted] : this.#names;
+    return store.read(key, { names, format, maxStalenessMs });
   }
 
   #hit(reading: Reading): Answer | undefined {
@@ -75,11 +92,12 @@ export class Call {
       return undefined;
     }
     const { entry } = reading;
-    this.#reason = this.#whyNot(reading);
-    if (!entry || this.#reason !== 'fresh') return undefined;
+    const problem = this.#whyNot(reading);
+    this.#reason = problem ?? reading.reason;
+    if (!entry || problem !== undefined) return undefined;
     try {
       const answer = { value: entry.payload?.copy() };
-      this.#use(entry);
+      this.#use(entry, reading);
       return answer;
     } catch (error) {
       this.#reason = 'undecodable';
@@ -89,68 +107,72 @@ export class Call {
     }
   }
 
-  #whyNot({ entry, expired, tokens, refuses, reason }: Reading): string {
+  /** Undefined if the entry is valid. */
+  #whyNot({ entry, expired, tokens, refuses, holds, isGraced, reason }: Reading): string | undefined {
+    if (isGraced) return undefined;
     if (!entry || !tokens) return reason;
     if (!entry.payload) return 'tags not captured yet';
     if (expired) return 'expired';
+    if (!holds()) return 'reconnected';
     if (refuses(this.#subject.key)) return 'removal pending';
     const refused = entry.generations.find(([name]) => refuses(name));
     if (refused) return `invalidation pending: ${this.#shown(refused[0])}`;
     const changed = firstChanged(entry, tokens);
-    return changed === undefined ? 'fresh' : `invalidated: ${this.#shown(changed)}`;
+    if (changed !== undefined) return `invalidated: ${this.#shown(changed)}`;
+    const lacking = this.#names.find((name) => !entry.generations.some(([own]) => own === name));
+    return lacking === undefined ? undefined : `stored without the tag: ${this.#shown(lacking)}`;
   }
 
-  #use(entry: Entry): void {
+  #use(entry: Entry, { tier, isGraced }: Reading): void {
     const { hints } = this.#core;
     const { key } = this.#subject;
     const late = entry.generations.map(([name]) => name).filter((name) => !this.#names.includes(name));
     if (late.length > 0) hints.set(key, late);
-    if (entry.sliding) this.#core.inBackground(this.#slide(entry));
-    inherit(this.#core, this.#scope, entry.generations);
-    this.#tell('hit', entry);
-  }
-
-  /**
-   * A store that cannot touch gets the entry again.
-   *
-   *   T0 reads x, sliding · forget(x) deletes it, or T1 stores a newer one · T0 writes x again: must not
-   */
-  async #slide(entry: Entry): Promise<void> {
-    const { store, writes } = this.#core;
-    const { key } = this.#subject;
-    if (await store.slide(key, entry)) return;
-    await this.#core.commit(key, entry, () => !writes.changedSince(key, this.#changes));
+    if (entry.sliding && !isGraced) this.#core.inBackground(slide(this.#core, key, entry, this.#changes));
+    // What was not verified says nothing of when the result of the compute around becomes wrong.
+    inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
+    this.#tell('hit', { entry, tier });
   }
 
   /**
    * After one attempt that did not hold, only a compute that has not started yet is worth waiting for. Who refreshes wants
    * what the method reads from now on, whatever the generations say.
    */
-  #joinable(began: number, { tokens, refuses }: Reading, attempt: number): Flight | undefined {
-    const flight = this.#core.flights.get(this.#subject.key);
-    const comparing = attempt === 0 && this.#scope.mode !== 'refresh' && !this.#names.some(refuses);
-    return flight?.admits(began, comparing ? tokens : undefined) ? flight : undefined;
+  #joinable(began: number, reading: Reading, attempt: number): Joined | undefined {
+    const { flights, store } = this.#core;
+    const flight = flights.get(this.#subject.key);
+    if (!flight) return undefined;
+    const [names, isStrong] = [this.#names, this.#isStrong];
+    const isComparing = attempt === 0 && this.#scope.mode !== 'refresh' && !names.some(reading.refuses);
+    const tokens = isComparing && reading.holds() ? reading.tokens : undefined;
+    if (flight.admits({ began, names, tokens, isStrong })) return { flight, isUnverified: false };
+    const isOutage = isComparing && !reading.tokens && !isStrong && store.graceMs > 0;
+    if (isOutage && flight.admitsInOutage(names, store.graceMs)) return { flight, isUnverified: true };
+    return undefined;
   }
 
   #wouldWaitForItself(flight: Flight): boolean {
     return this.#scope.flight !== undefined && flight.waitsFor(this.#scope.flight);
   }
 
-  async #share(flight: Flight, began: number): Promise<Answer | undefined> {
-    const landing = await this.#landing(flight);
-    if (!landing.verified && !flight.startedAfter(began)) return undefined;
+  async #share({ flight, isUnverified }: Joined, began: number): Promise<Answer | undefined> {
+    const isEarly = flight.startedAfter.bind(flight, began);
+    const landing = await this.#landing(flight, () => isUnverified || isEarly());
+    if (!landing || !(landing.verified || isUnverified || isEarly())) return undefined;
     const copied = copyOf(landing.payload);
     if (!copied) return { value: await this.#runPlain('result cannot be copied') };
-    inherit(this.#core, this.#scope, landing.generations);
+    inherit(this.#core, this.#scope, landing.generations, landing.names);
     this.#reason = 'joined';
     this.#tell('miss');
     return copied;
   }
 
-  async #landing(flight: Flight): Promise<Landing> {
+  /** Undefined if the compute has failed by what this caller may not be told. */
+  async #landing(flight: Flight, takesAny: () => boolean): Promise<Landing | undefined> {
     try {
       return await this.#waitingFor(flight, () => flight.landing);
     } catch (error) {
+      if (flight.failedUnverified && !takesAny()) return undefined;
       this.#reason = 'joined';
       this.#failed();
       throw error;
@@ -159,11 +181,11 @@ export class Call {
 
   async #lead(reading: Reading): Promise<unknown> {
     const { flights } = this.#core;
-    const flight = flights.begin(this.#subject.key);
+    const flight = flights.begin(this.#subject.key, this.#isStrong);
     try {
       const compute = new Compute(this.#core, this.#subject, flight, this.#names);
       const { value, landing } = await this.#waitingFor(flight, () => compute.run(reading));
-      inherit(this.#core, this.#scope, landing.generations);
+      inherit(this.#core, this.#scope, landing.generations, landing.names);
       flight.land(landing);
       this.#tell('miss');
       return value;
@@ -212,8 +234,9 @@ export class Call {
     return name === this.#subject.methodGeneration ? this.#subject.method : this.#core.names.shownTag(name);
   }
 
-  #tell(status: OutcomeStatus, entry?: Entry): void {
-    const { outcomes, names, clock, store } = this.#core;
+  #tell(status: OutcomeStatus, found?: Found): void {
+    const { outcomes, names, clock } = this.#core;
+    const entry = found?.entry;
     outcomes.count(this.#subject.counts, status);
     if (!this.#stopwatch.runs) return;
     const tags = entry?.generations.map(([name]) => name).filter((name) => !names.isReserved(name));
@@ -221,7 +244,7 @@ export class Call {
       status,
       method: this.#subject.method,
       key: this.#subject.key,
-      tier: entry && store.tier,
+      tier: found?.tier,
       reason: this.#reason,
       tags: tags?.map((name) => names.shownTag(name)) ?? this.#tags,
       ageMs: entry && Math.max(0, clock.now() - entry.writtenAt),
@@ -241,12 +264,36 @@ function copyOf(payload: Payload | undefined): Answer | undefined {
   }
 }
 
-/** Tells the compute around, if there is one, what its result depends on; `undefined` if that is not known. */
-export function inherit(core: Core, { inheritance }: Scope, generations: Entry['generations'] | undefined): void {
+/**
+ * Restarts the window of an entry that was read when the writes were at `changes`. A store that cannot touch gets it again.
+ *
+ *   T0 reads x, sliding · forget(x) deletes it, or T1 stores a newer one · T0 writes x again: must not
+ */
+export async function slide(core: Core, key: string, entry: Entry, changes: number): Promise<void> {
+  const { store, writes } = core;
+  // By now there may be an entry with another ttl, which must not get this one's.
+  if (writes.changedSince(key, changes) || (await store.slide(key, entry))) return;
+  await core.commit(key, entry, () => !writes.changedSince(key, changes));
+}
+
+function namesOf({ generations }: Entry): string[] {
+  return generations.map(([name]) => name);
+}
+
+/**
+ * Tells the compute around, if there is one, what its result depends on; without `generations`, that these are not known,
+ * and by `names` which they are.
+ */
+export function inherit(
+  core: Core,
+  { inheritance }: Scope,
+  generations: Entry['generations'] | undefined,
+  names?: readonly string[],
+): void {
   if (!inheritance) return;
-  if (!generations) inheritance.spoil('a call inside did not use the cache');
-  else if (inheritance.owner !== core) inheritance.spoil('a call inside belongs to another cache');
-  else inheritance.add(generations);
+  if (inheritance.owner !== core) inheritance.spoil('a call inside belongs to another cache');
+  else if (generations) inheritance.add(generations);
+  else inheritance.spoil('a call inside did not use the cache', names);
 }
 
 /** Measures only where somebody wants to know. */

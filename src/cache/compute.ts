@@ -11,7 +11,7 @@ import type { Entry, Generation, Payload } from '../base/entry.js';
 import { CacheConfigError } from '../base/errors.js';
 import { UnstorableError } from '../policies/codec.js';
 import type { Flight, Landing } from '../policies/flight.js';
-import { generationLifetimeMs, type Tokens } from '../policies/generations.js';
+import { generationLifetimeMs, type Tokens, unknownToken } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
 import type { Reading } from '../stores/store.js';
 import type { Core } from './core.js';
@@ -55,6 +55,23 @@ interface Verdict {
   readonly resultNames: readonly string[];
 }
 
+/** What the method gave, and what it was given under. */
+interface Result {
+  readonly own: Tokens | undefined;
+  readonly payload: Payload | undefined;
+  readonly inheritance: Inheritance;
+  readonly value: unknown;
+  readonly holds: () => boolean;
+}
+
+/** What an entry is made of. */
+interface Storable {
+  readonly verdict: Verdict;
+  readonly generations: readonly Generation[];
+  readonly late: LateTokens;
+  readonly holds: () => boolean;
+}
+
 export class Compute {
   readonly #core: Core;
   readonly #subject: Subject;
@@ -74,14 +91,37 @@ export class Compute {
     const captured = await this.#capture(reading);
     const own = captured && new Map(this.#names.map((name) => [name, captured.get(name)]));
     if (captured) seen.note(captured, flights.arrival());
-    this.#flight.start(flights.startTime(), own);
+    this.#flight.start(flights.startTime(), own, reading.holds);
 
     const inheritance = new Inheritance(this.#core);
-    const value = await withScope({ inheritance, flight: this.#flight }, () => this.#subject.run());
+    const { isStrong } = this.#flight;
+    const value = await withScope({ inheritance, flight: this.#flight, isStrong }, () => this.#run(inheritance));
 
+    flights.outdateBefore(this.#flight);
     const payload = this.#take(value);
-    const landing = await this.#land(own, payload, inheritance, value);
+    const landing = await this.#land({ own, payload, inheritance, value, holds: reading.holds });
     return { value: this.#handedOut(value, payload), landing };
+  }
+
+  async #run(inheritance: Inheritance): Promise<unknown> {
+    try {
+      return await this.#subject.run();
+    } catch (error) {
+      this.#flight.failedUnverified = this.#hasMetLateTags(inheritance);
+      throw error;
+    } finally {
+      inheritance.seal();
+    }
+  }
+
+  /**
+   * A failure is as old as what the method has read:
+   *
+   *   T1 computes o, which calls x: no such row · the row comes, invalidate(a) returns · T0 reads o: Gb unchanged, joins ·
+   *   T1 fails as there is no such row: T0 must not
+   */
+  #hasMetLateTags({ taint, generations }: Inheritance): boolean {
+    return taint !== undefined || generations.size > 0 || this.#subject.policy.resultTags !== undefined;
   }
 
   /** Who ran the method gets what it gave, unless nobody may change that. */
@@ -135,22 +175,30 @@ export class Compute {
     );
   }
 
-  async #land(
-    own: Tokens | undefined,
-    payload: Payload | undefined,
-    inheritance: Inheritance,
-    value: unknown,
-  ): Promise<Landing> {
+  async #land(result: Result): Promise<Landing> {
+    const { own, payload, inheritance, value, holds } = result;
     const verdict = this.#verdict(value);
+    const names = verdict && this.#allNames(inheritance, verdict);
     const late = own && verdict && this.#late(own, inheritance, verdict);
-    if (!late) {
+    const now = late && (late.size === 0 ? late : await this.#readAgain(late));
+    if (!late || !verdict || !now) {
       this.#flight.close();
-      return { payload, generations: undefined, verified: false };
+      // Not where generations are known and do not fit: then the data are mixed of before and after an invalidation.
+      const isUnanswered = own === undefined || (late !== undefined && now === undefined);
+      if (isUnanswered && verdict?.store && payload && names) this.#storeForNow(verdict, payload, names);
+      return { payload, generations: undefined, names, verified: false };
     }
-    const verified = late.size === 0 || (await this.#isUnchanged(late));
+    const verified = late.size === 0 || (holds() && this.#isUnchanged(late, now));
     const generations = [...own, ...late] as Generation[];
-    if (payload && verdict.store) this.#store(verdict, verified ? payload : undefined, generations, late);
-    return { payload, generations: verified ? generations : undefined, verified };
+    if (payload && verdict.store && holds())
+      this.#store({ verdict, generations, late, holds }, verified ? payload : undefined);
+    return { payload, generations: verified && holds() ? generations : undefined, names, verified };
+  }
+
+  #allNames({ names: inherited }: Inheritance, { resultNames }: Verdict): readonly string[] | undefined {
+    const isInherited = this.#subject.policy.inheritTags;
+    if (isInherited && !inherited) return undefined;
+    return [...new Set([...this.#names, ...((isInherited && inherited) || []), ...resultNames])];
   }
 
   /** What the user's functions say; undefined if one of them fails, which costs the entry and never the call. */
@@ -196,12 +244,15 @@ export class Compute {
    *
    *   T1 reads Gb: unchanged · invalidate(b) returns · T0 joins: stale
    */
-  async #isUnchanged(late: LateTokens): Promise<boolean> {
+  async #readAgain(late: LateTokens): Promise<Tokens | undefined> {
     this.#flight.close();
     const { store, seen, flights } = this.#core;
     const now = await store.readTokens([...late.keys()]);
-    if (!now) return false;
-    seen.note(now, flights.arrival());
+    if (now) seen.note(now, flights.arrival());
+    return now;
+  }
+
+  #isUnchanged(late: LateTokens, now: Tokens): boolean {
     for (const [name, token] of late) {
       if (token === undefined || now.get(name) !== token || this.#flight.isFenced(name)) return false;
     }
@@ -209,17 +260,28 @@ export class Compute {
   }
 
   /** Without a payload, the names of the late tags are kept, so that the next compute captures them first. */
-  #store(verdict: Verdict, payload: Payload | undefined, generations: readonly Generation[], late: LateTokens): void {
+  #store({ verdict, generations, late, holds }: Storable, payload: Payload | undefined): void {
     const { key } = this.#subject;
-    if (this.#hasTooManyTags(generations)) return;
+    if (this.#hasTooManyTags(generations.map(([name]) => name))) return;
     if (late.size > 0) this.#core.hints.set(key, [...late.keys()]);
     if (!payload && ![...late.values()].includes(undefined)) return;
-    const entry = this.#entry(verdict.ttlMs, payload, generations);
-    void this.#core.commit(key, entry, () => this.#flight.storable && !this.#isFenced(entry));
+    const entry = this.#entry(
+      verdict.ttlMs,
+      payload,
+      payload ? generations : unknown(generations.map(([name]) => name)),
+    );
+    void this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
   }
 
-  #hasTooManyTags(generations: readonly Generation[]): boolean {
-    const tags = generations.filter(([name]) => !this.#core.names.isReserved(name)).length;
+  /** The store says nothing: a memory in front of it keeps the result for the grace period. */
+  #storeForNow(verdict: Verdict, payload: Payload, names: readonly string[]): void {
+    if (this.#core.store.graceMs === 0 || this.#flight.isStrong || this.#hasTooManyTags(names)) return;
+    const entry = this.#entry(verdict.ttlMs, payload, unknown(names));
+    void this.#core.commit(this.#subject.key, entry, () => this.#isWanted(entry));
+  }
+
+  #hasTooManyTags(names: readonly string[]): boolean {
+    const tags = names.filter((name) => !this.#core.names.isReserved(name)).length;
     if (tags <= tagsAtMost) return false;
     const { where } = this.#subject.policy;
     this.#core.warn(
@@ -231,17 +293,14 @@ export class Compute {
 
   #entry(ttlMs: number, payload: Payload | undefined, generations: readonly Generation[]): Entry {
     const { sliding, maxLifetimeMs } = this.#subject.policy;
-    return {
-      writtenAt: this.#core.clock.now(),
-      ttlMs,
-      sliding,
-      maxLifetimeMs,
-      generations: payload ? generations : generations.map(([name]) => [name, '']),
-      payload,
-    };
+    return { writtenAt: this.#core.clock.now(), ttlMs, sliding, maxLifetimeMs, generations, payload };
   }
 
-  #isFenced(entry: Entry): boolean {
-    return entry.generations.some(([name]) => this.#flight.isFenced(name));
+  #isWanted({ generations }: Entry): boolean {
+    return this.#flight.storable && !generations.some(([name]) => this.#flight.isFenced(name));
   }
+}
+
+function unknown(names: readonly string[]): Generation[] {
+  return names.map((name) => [name, unknownToken]);
 }

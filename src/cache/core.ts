@@ -33,7 +33,8 @@ export class Core {
   /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
   readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
   enabled = true;
-  readonly #warned = new Set<string>();
+  /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
+  readonly #warned = new LRUCache<string, true>({ max: remembered });
   readonly #background = new Set<Promise<unknown>>();
 
   constructor(parts: CoreParts) {
@@ -53,7 +54,7 @@ export class Core {
   /** Once for each message: to who listens for warnings, else to the process. */
   warn(code: string, message: string): void {
     if (this.#warned.has(message)) return;
-    this.#warned.add(message);
+    this.#warned.set(message, true);
     if (this.events.heard('warning')) this.events.emit('warning', { code, message });
     else
       process.emitWarning(message, {
@@ -101,17 +102,40 @@ export class Core {
    */
   async invalidate(names: readonly string[]): Promise<'done' | 'deferred'> {
     this.flights.fence(names);
-    const status = await this.store.remove(names);
+    const status = await this.#remove(names);
     if (status === 'deferred') this.flights.fence(names);
     return status;
   }
 
   /** Removes one entry; computes that run here will not bring it back. */
   async forget(key: string): Promise<'done' | 'deferred'> {
-    this.flights.forget(key);
-    this.writes.changed(key);
-    await this.writes.settled(key);
-    return this.store.remove([key]);
+    this.flights.forget([key]);
+    return this.writes.whileRemoving([key], async () => {
+      await this.writes.settled(key);
+      return this.#remove([key]);
+    });
+  }
+
+  /**
+   * Another process has removed these generations and entries. Resolves when nothing that this process is writing brings
+   * an entry back.
+   */
+  async forgetRemoved(names: readonly string[], remove: (keys: readonly string[]) => Promise<unknown>): Promise<void> {
+    this.flights.fence(names);
+    this.flights.forget(names);
+    const written = names.filter((name) => this.writes.settled(name));
+    if (written.length === 0) return;
+    await this.writes.whileRemoving(written, async () => {
+      await Promise.all(written.map((key) => this.writes.settled(key)));
+      return remove(written);
+    });
+  }
+
+  /** {@link close} waits for it: what has begun is to be delivered. */
+  #remove(names: readonly string[]): Promise<'done' | 'deferred'> {
+    const removing = this.store.remove(names);
+    this.inBackground(removing);
+    return removing;
   }
 }
 
@@ -124,6 +148,7 @@ export class Writes {
       if (why === 'evict') this.#fallenOut = change;
     },
   });
+  readonly #removing = new Map<string, number>();
   #changes = 0;
   /** The last change of a key that is no longer remembered. */
   #fallenOut = 0;
@@ -147,6 +172,27 @@ export class Writes {
     await Promise.all(this.#underWay.values());
   }
 
+  /**
+   * Runs the removal of entries. Until it has ended, who has read one of them does not write it again:
+   *
+   *   forget(x) sends del x · T0 reads x, before it is executed · del x executed · T0, sliding, writes x again
+   */
+  async whileRemoving<T>(keys: readonly string[], remove: () => Promise<T>): Promise<T> {
+    for (const key of keys) this.#removing.set(key, (this.#removing.get(key) ?? 0) + 1);
+    try {
+      return await remove();
+    } finally {
+      for (const key of keys) this.#removed(key);
+    }
+  }
+
+  #removed(key: string): void {
+    const others = (this.#removing.get(key) ?? 1) - 1;
+    if (others > 0) this.#removing.set(key, others);
+    else this.#removing.delete(key);
+    this.changed(key);
+  }
+
   /** The entry of `key` is written or forgotten: who has read it before has another one. */
   changed(key: string): void {
     this.#changed.set(key, ++this.#changes);
@@ -158,7 +204,7 @@ export class Writes {
   }
 
   changedSince(key: string, changes: number): boolean {
-    return (this.#changed.peek(key) ?? this.#fallenOut) > changes;
+    return this.#removing.has(key) || (this.#changed.peek(key) ?? this.#fallenOut) > changes;
   }
 }
 

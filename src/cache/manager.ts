@@ -6,9 +6,6 @@ import { CacheConfigError } from '../base/errors.js';
 import { type CacheEvents, Emitter, type Outcome } from '../base/events.js';
 import { withDeadline } from '../policies/deadline.js';
 import { valueCodec } from '../policies/codec.js';
-import { MemoryStore } from '../stores/memory.js';
-import { SharedStore } from '../stores/shared.js';
-import type { Store } from '../stores/store.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
 import {
@@ -34,6 +31,7 @@ import {
   invalidationPolicy,
 } from './policy.js';
 import { withScope } from './scope.js';
+import { openStores } from './stores.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -72,22 +70,22 @@ export class CacheManager<Tag extends string = string> {
   readonly #byHand: MethodSource;
   #closing: Promise<void> | undefined;
 
-  constructor(target: StoreTarget, options: CacheOptions) {
+  /** `stores`: one, or several, nearest first. */
+  constructor(stores: StoreTarget | readonly StoreTarget[], options: CacheOptions) {
     this.#settings = cacheSettings(options, 'createCache');
     const clock: Clock = options.clock ?? systemClock;
     const names = new Names(this.#settings.namespace, options.tagKinds);
     const events = new Emitter();
     const report: Core['report'] = (problem) => this.#core.report(problem);
-    const opened: Store =
-      target.kind === 'memory'
-        ? new MemoryStore(clock, target)
-        : new SharedStore(target.open(), {
-            clock,
-            deadlineMs: this.#settings.deadlineMs,
-            everything: names.everything,
-            report,
-          });
-    this.#core = new Core({ store: opened, clock, names, events, outcomes: new Outcomes(events) });
+    const store = openStores({
+      targets: [stores].flat(),
+      settings: this.#settings,
+      clock,
+      names,
+      report,
+      onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
+    });
+    this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events) });
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
     this.#identities = new Identities((code, message) => {
       this.#core.warn(code, message);
@@ -240,7 +238,8 @@ export class CacheManager<Tag extends string = string> {
   }
 
   #method(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethod {
-    const policy = cachedPolicy(options, this.#settings.defaults, where);
+    const { defaults, maxStalenessMs } = this.#settings;
+    const policy = cachedPolicy(options, { maxStaleness: maxStalenessMs, ...defaults }, where);
     const codec = this.#settings.codec ?? valueCodec(policy.revive);
     return new CachedMethod({
       core: this.#core,
@@ -249,6 +248,7 @@ export class CacheManager<Tag extends string = string> {
       identity: this.#identities.of(source, { name: policy.name, per: policy.per }),
       format: formatOf(policy, codec, this.#core),
       partition: policy.partitioned ? this.#settings.partition : undefined,
+      isByHand: source === this.#byHand,
     });
   }
 

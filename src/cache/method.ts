@@ -1,10 +1,10 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
 import { CacheConfigError } from '../base/errors.js';
-import type { Entry } from '../base/entry.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { UnkeyableError } from '../policies/key.js';
-import { Call, inherit } from './call.js';
+import type { LocalHit } from '../stores/store.js';
+import { Call, inherit, slide } from './call.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
@@ -41,6 +41,8 @@ export interface CachedMethodParts {
   readonly format: PayloadFormat;
   /** Undefined where the cache has no partitions or this method is the same in all of them. */
   readonly partition: (() => string | undefined) | undefined;
+  /** Each call may have options of its own. Default: a method, whose calls have the same. */
+  readonly isByHand?: boolean;
 }
 
 export class CachedMethod implements CachedMethodHandle {
@@ -50,6 +52,9 @@ export class CachedMethod implements CachedMethodHandle {
   readonly #identity: MethodIdentity;
   readonly #format: PayloadFormat;
   readonly #partition: (() => string | undefined) | undefined;
+  /** The generations of tags that are the same for each call; undefined where a function tells them. */
+  readonly #fixedNames: readonly string[] | undefined;
+  readonly #isByHand: boolean;
   readonly #places = new Map<string, Place>();
   #lastPlace: Place | undefined;
 
@@ -60,6 +65,8 @@ export class CachedMethod implements CachedMethodHandle {
     this.#identity = parts.identity;
     this.#format = parts.format;
     this.#partition = parts.partition;
+    this.#fixedNames = parts.policy.fixedTags?.map((tag) => parts.core.names.tag(tag));
+    this.#isByHand = parts.isByHand ?? false;
   }
 
   call(self: unknown, args: unknown[]): Promise<unknown> {
@@ -74,8 +81,8 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, run, keyed.reason);
     const { key, place } = keyed;
-    const local = scope.mode === 'cached' ? this.#core.store.peek(key) : undefined;
-    const served = local && this.#serve(local.entry, scope, key, place);
+    const local = scope.mode === 'cached' ? this.#peek(scope, key) : undefined;
+    const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
   }
 
@@ -136,20 +143,30 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
+  /**
+   * An entry may have been stored without a tag that calls have now: by an earlier version of the program, by another
+   * function of the same name, by `getOrLoad` with other options. An invalidation would not find it.
+   */
+  #peek({ isStrong }: Scope, key: string): LocalHit | undefined {
+    const fixed = this.#fixedNames;
+    if (!fixed && this.#isByHand) return undefined;
+    const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
+    if (!local || !fixed || fixed.length === 0) return local;
+    const { generations } = local.entry;
+    return fixed.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+  }
+
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve(
-    { generations, payload, writtenAt }: Entry,
-    scope: Scope,
-    key: string,
-    place: Place,
-  ): Promise<unknown> | undefined {
+  #serve({ entry, slides }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
     const { outcomes, names, clock } = this.#core;
+    const { generations, payload, writtenAt } = entry;
     let value: unknown;
     try {
       value = payload?.copy();
     } catch {
       return undefined;
     }
+    if (slides) this.#core.inBackground(slide(this.#core, key, entry, this.#core.writes.changes));
     if (scope.inheritance) inherit(this.#core, scope, generations);
     outcomes.count(place.counts, 'hit');
     if (outcomes.watched || scope.listener) {
@@ -328,5 +345,5 @@ export class InvalidatingMethod {
 }
 
 export function formatOf(policy: Policy, codec: Parameters<typeof payloadFormat>[0], core: Core): PayloadFormat {
-  return payloadFormat(codec, policy.copies, policy.revive, core.store.keepsText);
+  return payloadFormat(codec, policy.copies, policy.revive, core.store.keeps);
 }

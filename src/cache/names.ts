@@ -18,6 +18,10 @@ export interface EntryPlace {
 export class Names {
   /** The generation that every entry has: deleting it clears the namespace. */
   readonly everything: string;
+  /** Where the run ids of the servers are kept. */
+  readonly servers: string;
+  /** What processes tell each other goes over this channel. */
+  readonly channel: string;
   readonly #prefix: string;
   readonly #tagPrefix: string;
 
@@ -28,6 +32,8 @@ export class Names {
     this.#tagKinds = tagKinds;
     this.#prefix = `${segment(namespace)}:${wireVersion}`;
     this.everything = `${this.#prefix}:#`;
+    this.servers = `${this.#prefix}:#servers`;
+    this.channel = `${this.#prefix}:#bus`;
     this.#tagPrefix = `${this.#prefix}:#t`;
   }
 

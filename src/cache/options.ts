@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.js';
 import type { Duration } from '../base/duration.js';
 import type { Codec, Revivable } from '../policies/codec.js';
 import type { Copies } from '../policies/copies.js';
+import type { Bus } from '../stores/bus.js';
 
 /** A method that returns a promise. `any` is what inference from an arbitrary method needs; it reaches no user. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
@@ -28,6 +29,11 @@ export interface CachePolicy {
   inheritTags?: boolean | undefined;
   /** `'isolated'`: each caller has its own copy; `'frozen'`: deep-frozen; `'shared'`: the same object. Default `'isolated'`. */
   copies?: Copies | undefined;
+  /**
+   * How long a hit in memory may trust what this process knows of its tags; `0` asks the shared store each time, also for
+   * the cached calls inside. Default: as long as that is never stale.
+   */
+  maxStaleness?: Duration | 0 | undefined;
   /** Classes whose instances may be stored and come back as instances. Default none. */
   revive?: readonly Revivable[] | undefined;
 }
@@ -84,6 +90,14 @@ export interface CacheOptions<Kind extends string = string> {
   tagKinds?: readonly Kind[] | undefined;
   /** The longest that one store operation may take. Default `'250ms'`. */
   deadline?: Duration | undefined;
+  /** `maxStaleness` of every method that says nothing else. Default: as long as memory is never stale. */
+  maxStaleness?: Duration | 0 | undefined;
+  /** How long memory may serve, while the shared store gives no answer, what was valid a moment ago; `0`: not at all. Default `'10s'`. */
+  outageGrace?: Duration | 0 | undefined;
+  /** What an invalidation does that cannot be delivered: resolve to `deferred`, or reject. Default `'defer'`. */
+  onInvalidationFailure?: 'defer' | 'throw' | undefined;
+  /** What carries invalidations to the memory of other processes; `false`: nothing. Default: Redis itself, where it is the store. */
+  bus?: Bus | false | undefined;
   /** How values are written to a shared store. Default: JSON, extended so that every supported value comes back exactly. */
   codec?: Codec | undefined;
   /** Where the time is read. Default: `Date.now()`. */

@@ -5,6 +5,7 @@ import { CacheConfigError } from '../base/errors.js';
 import { nearest } from '../base/suggest.js';
 import type { Codec, Revivable } from '../policies/codec.js';
 import type { Copies } from '../policies/copies.js';
+import { type Bus, isBus } from '../stores/bus.js';
 import type { AsyncMethod, CachedOptions, CacheDefaults, CacheOptions, InvalidatesOptions, Many } from './options.js';
 
 /** The options of a method whose types are no longer known. */
@@ -31,7 +32,11 @@ export interface Policy {
   /** Takes the random part off. */
   readonly jittered: (ttlMs: number) => number;
   readonly tags: OfCall<readonly string[]>;
+  /** Where they are the same for each call. */
+  readonly fixedTags: readonly string[] | undefined;
   readonly resultTags: OfResult<readonly string[]> | undefined;
+  /** Undefined: as long as memory is never stale. */
+  readonly maxStalenessMs: number | undefined;
   readonly inheritTags: boolean;
   readonly copies: Copies;
   readonly revive: readonly Revivable[];
@@ -59,6 +64,11 @@ export interface CacheSettings {
   readonly defaults: CacheDefaults;
   readonly partition: (() => string | undefined) | undefined;
   readonly deadlineMs: number;
+  readonly maxStalenessMs: number | undefined;
+  readonly outageGraceMs: number;
+  readonly throwsUndelivered: boolean;
+  /** Undefined: the store's own, if it has one. */
+  readonly bus: Bus | false | undefined;
   readonly codec: Codec | undefined;
 }
 
@@ -80,11 +90,14 @@ const tagsRule = (signature: string): Rule => [
   (value) => isTags(value) || isFunction(value),
 ];
 
+const aDurationOrZero: Rule = ["write a duration such as '5s', or 0", (value) => value === 0 || isDuration(value)];
+
 const policyRules = {
   sliding: oneOf(true, false),
   maxLifetime: aDuration,
   jitter: ["write a fraction from 0 to 1, or a duration such as '10s'", isJitter],
   inheritTags: oneOf(true, false),
+  maxStaleness: aDurationOrZero,
   copies: oneOf('isolated', 'frozen', 'shared'),
   revive: [
     'write an array of classes, or of { class, toPlain, fromPlain }',
@@ -129,6 +142,10 @@ const cacheRules = {
     "write a duration such as '250ms', at most '1m'",
     (v) => isDuration(v) && durationMs(v as Duration, '') <= 60_000,
   ],
+  maxStaleness: aDurationOrZero,
+  outageGrace: aDurationOrZero,
+  onInvalidationFailure: oneOf('defer', 'throw'),
+  bus: ['write false, or an object with publish, subscribe and close', (value) => value === false || isBus(value)],
   codec: ['write { id, encode, decode }', isCodec],
   clock: ['write { now: () => number }', (value) => isObject(value) && isFunction((value as { now?: unknown }).now)],
 } satisfies Record<keyof CacheOptions, Rule>;
@@ -160,19 +177,31 @@ export function cacheSettings(options: CacheOptions, where: string): CacheSettin
     defaults,
     partition: options.partition,
     deadlineMs: durationMs(options.deadline ?? '250ms', where),
+    maxStalenessMs: durationOrZero(options.maxStaleness, where),
+    outageGraceMs: durationOrZero(options.outageGrace, where) ?? 10_000,
+    throwsUndelivered: options.onInvalidationFailure === 'throw',
+    bus: options.bus,
     codec: options.codec,
   });
 }
 
+function durationOrZero(value: Duration | 0 | undefined, where: string): number | undefined {
+  return value === undefined || value === 0 ? value : durationMs(value, where);
+}
+
 /** What is a default for all methods stands in `defaults`, not beside it. */
 function refuseBareDefaults(options: unknown, where: string): void {
-  const bare = isObject(options) ? Object.keys(options).find((name) => Object.hasOwn(defaultsRules, name)) : undefined;
+  const bare = isObject(options) ? Object.keys(options).find((name) => isBareDefault(name)) : undefined;
   if (bare === undefined) return;
   throw new CacheConfigError({
     where,
     what: `'${bare}' is an option of methods`,
     instead: `write defaults: { ${bare}: … }`,
   });
+}
+
+function isBareDefault(name: string): boolean {
+  return Object.hasOwn(defaultsRules, name) && !Object.hasOwn(cacheRules, name);
 }
 
 /** `options` have been checked; `defaults` fill what they leave out. */
@@ -191,6 +220,8 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     maxLifetimeMs: durationMs(maxLifetime, where),
     jittered: jitter(options.jitter ?? defaults.jitter ?? 0, where),
     tags: tagsOfCall(tags, where),
+    fixedTags: typeof tags === 'function' ? undefined : checkedTags(tags ?? [], where),
+    maxStalenessMs: durationOrZero(options.maxStaleness ?? defaults.maxStaleness, where),
     resultTags: resultTags === undefined ? undefined : tagsOfResult(resultTags, where),
     inheritTags: options.inheritTags ?? defaults.inheritTags ?? true,
     copies: options.copies ?? defaults.copies ?? 'isolated',

@@ -9,7 +9,10 @@ import type { Flight } from '../policies/flight.js';
 export class Inheritance {
   readonly owner: object;
   readonly #tokens = new Map<string, string>();
+  readonly #names = new Set<string>();
   #taint: string | undefined;
+  #areNamesComplete = true;
+  #isSealed = false;
 
   /** `owner`: the cache. Generations of another one say nothing here. */
   constructor(owner: object) {
@@ -25,8 +28,15 @@ export class Inheritance {
     return this.#tokens;
   }
 
+  /** The names of all that the result depends on; undefined if they are not known. */
+  get names(): ReadonlySet<string> | undefined {
+    return this.#areNamesComplete ? this.#names : undefined;
+  }
+
   /** A cached call inside came back, computed under these. */
   add(generations: readonly Generation[]): void {
+    if (this.#isSealed) return;
+    for (const [name] of generations) this.#names.add(name);
     for (const [name, token] of generations) {
       const known = this.#tokens.get(name);
       if (known === undefined) this.#tokens.set(name, token);
@@ -35,9 +45,17 @@ export class Inheritance {
     }
   }
 
-  /** A cached call inside came back without complete generations. */
-  spoil(reason: string): void {
+  /** A cached call inside came back without complete generations; with the names of them where those are known. */
+  spoil(reason: string, names?: readonly string[]): void {
+    if (this.#isSealed) return;
     this.#taint ??= reason;
+    if (!names) this.#areNamesComplete = false;
+    else for (const name of names) this.#names.add(name);
+  }
+
+  /** The method has returned: what goes on inside it depends on nothing of this any more. */
+  seal(): void {
+    this.#isSealed = true;
   }
 }
 
@@ -49,6 +67,8 @@ export interface Scope {
   /** Of the compute that runs around, if any. */
   readonly inheritance: Inheritance | undefined;
   readonly flight: Flight | undefined;
+  /** Whether a call around wants that the store is asked each time. */
+  readonly isStrong: boolean;
   /** Who asked to be told of each call. */
   readonly listener: ((outcome: Outcome) => void) | undefined;
 }
@@ -57,11 +77,12 @@ const outermost: Scope = Object.freeze({
   mode: 'cached',
   inheritance: undefined,
   flight: undefined,
+  isStrong: false,
   listener: undefined,
 });
 
 // Shared by the ESM and the CommonJS copy of this package in one process: a call into the other copy has to be seen.
-const place = Symbol.for('cachette.scope.1');
+const place = Symbol.for('cachette.scope.2');
 const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Scope> | undefined>;
 const storage = (shared[place] ??= new AsyncLocalStorage<Scope>());
 

@@ -73,7 +73,7 @@ function cachedMethod(service: object, method: unknown, where: string): CachedMe
 /**
  * Makes a cache.
  *
- * @param store where entries live: a URI such as `memory://?maxEntries=10000`, `redis://localhost:6379` or
+ * @param stores where entries live, nearest first: a URI such as `memory://?maxEntries=10000`, `redis://localhost:6379` or
  *   `memcached://localhost:11211`, a `Keyv`, or a Keyv store adapter. Default `memory://`. A server is connected to at once, in the
  *   background; `close()` ends that.
  * @throws CacheConfigError if the URI or an option is wrong
@@ -86,21 +86,14 @@ function cachedMethod(service: object, method: unknown, where: string): CachedMe
  * ```
  */
 export function createCache<const Kind extends string = never>(
-  store?: StoreInput | readonly [StoreInput],
+  stores: StoreInput | readonly StoreInput[] = 'memory://',
   options: CacheOptions<Kind> = {},
 ): Cache<TagOf<Kind>> {
-  return new Cache<TagOf<Kind>>(parseStore(onlyStore(store) ?? 'memory://', 'createCache'), options);
-}
-
-function onlyStore(store: StoreInput | readonly StoreInput[] | undefined): StoreInput | undefined {
-  if (!Array.isArray(store)) return store as StoreInput | undefined;
-  const stores = store as readonly StoreInput[];
-  if (stores.length <= 1) return stores[0];
-  throw new CacheConfigError({
-    where: 'createCache',
-    what: `there are ${stores.length} stores`,
-    instead: 'write one; memory in front of a shared store comes with a later version',
-  });
+  const inputs = Array.isArray(stores) && stores.length === 0 ? ['memory://'] : [stores].flat();
+  return new Cache<TagOf<Kind>>(
+    inputs.map((input) => parseStore(input, 'createCache')),
+    options,
+  );
 }
 
 let standing: Cache | undefined;

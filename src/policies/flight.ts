@@ -13,6 +13,7 @@
  */
 
 import type { Generation, Payload } from '../base/entry.js';
+import { monotonicMs } from './deadline.js';
 import type { Tokens } from './generations.js';
 
 /** What a flight brings to those who share it. */
@@ -20,8 +21,22 @@ export interface Landing {
   readonly payload: Payload | undefined;
   /** Captured before the compute and late ones; undefined where they are not complete. */
   readonly generations: readonly Generation[] | undefined;
+  /** The names of everything that the result depends on, also where the generations are not known; undefined if unknown. */
+  readonly names: readonly string[] | undefined;
   /** Whether callers that came after the start may have it. */
   readonly verified: boolean;
+}
+
+/** A caller that would share a flight. */
+export interface Arrival {
+  /** What {@link Flights.arrival} said when it came. */
+  readonly began: number;
+  /** The generations that it knows beforehand. */
+  readonly names: readonly string[];
+  /** What it has read; undefined if it has nothing to compare, and may share only what has not started. */
+  readonly tokens: Tokens | undefined;
+  /** Whether everything inside has to ask the store each time. */
+  readonly isStrong: boolean;
 }
 
 /** Names invalidated during one compute above which all count as invalidated; a compute that hangs must not gather for ever. */
@@ -29,22 +44,26 @@ const remembersAtMost = 10_000;
 
 export class Flight {
   readonly key: string;
+  /** Whether the compute asks the store each time, also for what is inside. */
+  readonly isStrong: boolean;
   readonly landing: Promise<Landing>;
   /** The flights that this compute waits for: those of cached calls inside. */
   readonly waitingFor = new Set<Flight>();
+  /** The compute failed after it had met what callers that came after its start have not compared. */
+  failedUnverified = false;
   #settle!: { resolve: (landing: Landing) => void; reject: (reason: unknown) => void };
   #startedAt = Infinity;
+  #startedAtMs = Infinity;
   #captured: Tokens | undefined;
+  #holds: () => boolean = () => false;
   #closed = false;
   #fencedAll = false;
   #storable = true;
-  /** The flight of the key that this one has replaced and that may still run. */
-  #older: Flight | undefined;
   readonly #fenced = new Set<string>();
 
-  constructor(key: string, older?: Flight) {
+  constructor(key: string, isStrong = false) {
     this.key = key;
-    this.#older = older;
+    this.isStrong = isStrong;
     this.landing = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -52,10 +71,15 @@ export class Flight {
     this.landing.catch(() => undefined);
   }
 
-  /** The method is about to run; `captured` are the argument tags' tokens, undefined if the store gave none. */
-  start(at: number, captured: Tokens | undefined): void {
+  /**
+   * The method is about to run; `captured` are the argument tags' tokens, undefined if the store gave none. `holds` says
+   * whether the store is still connected as it was when they were read.
+   */
+  start(at: number, captured: Tokens | undefined, holds: () => boolean): void {
     this.#startedAt = at;
+    this.#startedAtMs = monotonicMs();
     this.#captured = captured;
+    this.#holds = holds;
   }
 
   get startedAt(): number {
@@ -75,10 +99,16 @@ export class Flight {
     return this.#storable;
   }
 
-  /** Whether a caller that began at `began` and then read `tokens` may share this flight. */
-  admits(began: number, tokens: Tokens | undefined): boolean {
-    if (this.#closed) return false;
-    return began < this.#startedAt || this.#sameGenerations(tokens);
+  /** Whether a caller may share this flight. */
+  admits({ began, names, tokens, isStrong }: Arrival): boolean {
+    if (this.#closed || (isStrong && !this.isStrong)) return false;
+    return began < this.#startedAt || this.#sameGenerations(names, tokens);
+  }
+
+  /** The same while the store says nothing, so that nobody can compare: the flight is not older than the grace period. */
+  admitsInOutage(names: readonly string[], graceMs: number): boolean {
+    if (this.#closed || this.#startedAtMs + graceMs <= monotonicMs()) return false;
+    return !names.some((name) => this.isFenced(name));
   }
 
   /** Whether a caller that began at `began` came before the method ran. */
@@ -97,9 +127,14 @@ export class Flight {
     else for (const name of names) this.#fenced.add(name);
   }
 
+  /** What this flight brings is not stored any more. */
+  outdate(): void {
+    this.#storable = false;
+  }
+
   /** The entry was forgotten in this process: what this flight brings is not stored and not shared with newcomers. */
   forget(): void {
-    this.#storable = false;
+    this.outdate();
     this.close();
   }
 
@@ -108,24 +143,18 @@ export class Flight {
     return this.#fencedAll || this.#fenced.has(name);
   }
 
-  /**
-   * What older flights of the key bring is not stored any more.
-   *
-   *   T1 reads x: A=0 · A=1 · T0 refreshes x: A=1, stored · T1 ends: must not store A=0 over it
-   */
   land(landing: Landing): void {
-    for (let older = this.#older; older; older = older.#older) older.#storable = false;
-    this.#older = undefined;
     this.#settle.resolve(landing);
   }
 
   fail(error: unknown): void {
-    this.#older = undefined;
     this.#settle.reject(error);
   }
 
-  #sameGenerations(tokens: Tokens | undefined): boolean {
-    if (!tokens || !this.#captured) return false;
+  /** The caller may know a tag that the compute did not: then it has captured nothing that would say when it is wrong. */
+  #sameGenerations(names: readonly string[], tokens: Tokens | undefined): boolean {
+    if (!tokens || !this.#captured || !this.#holds()) return false;
+    for (const name of names) if (!this.#captured.has(name)) return false;
     for (const [name, token] of this.#captured) {
       if (token === undefined || tokens.get(name) !== token || this.isFenced(name)) return false;
     }
@@ -136,6 +165,7 @@ export class Flight {
 /** The flights of a cache by key, and the order in which things began. */
 export class Flights {
   readonly #byKey = new Map<string, Flight>();
+  /** In the order of their beginning. */
   readonly #running = new Set<Flight>();
   #starts = 0;
 
@@ -153,8 +183,8 @@ export class Flights {
     return this.#byKey.get(key);
   }
 
-  begin(key: string): Flight {
-    const flight = new Flight(key, this.#byKey.get(key));
+  begin(key: string, isStrong = false): Flight {
+    const flight = new Flight(key, isStrong);
     this.#byKey.set(key, flight);
     this.#running.add(flight);
     return flight;
@@ -165,12 +195,26 @@ export class Flights {
     if (this.#byKey.get(flight.key) === flight) this.#byKey.delete(flight.key);
   }
 
+  /**
+   * `flight` has its result: what older flights of the key bring is not stored any more.
+   *
+   *   T1 reads x: A=0 · A=1 · T0 refreshes x: A=1, stored · T1 ends: must not store A=0 over it
+   */
+  outdateBefore(flight: Flight): void {
+    for (const older of this.#running) {
+      if (older === flight) return;
+      if (older.key === flight.key) older.outdate();
+    }
+  }
+
   fence(names: readonly string[]): void {
     for (const flight of this.#running) flight.fence(names);
   }
 
-  /** Forgets all running computes of `key`, also those that a newer one has replaced. */
-  forget(key: string): void {
-    for (const flight of this.#running) if (flight.key === key) flight.forget();
+  /** Forgets all running computes of these keys, also those that a newer one has replaced. */
+  forget(keys: readonly string[]): void {
+    if (this.#running.size === 0) return;
+    const forgotten = new Set(keys);
+    for (const flight of this.#running) if (forgotten.has(flight.key)) flight.forget();
   }
 }

@@ -21,6 +21,9 @@ export function generationLifetimeMs(entryMs: number): number {
   return rounded > 315_360_000 ? Infinity : rounded * 1_000;
 }
 
+/** Stands for a token that is not known. No generation has it. */
+export const unknownToken = '';
+
 let pool = '';
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Payload } from '../base/entry.js';
 import type { Codec, Revivable } from './codec.js';
-import { type Copies, snapshot } from './copies.js';
+import { type Copies, type Snapshot, snapshot } from './copies.js';
 
 /** Makes payloads of one method's results. */
 export interface PayloadFormat {
@@ -13,20 +13,34 @@ export interface PayloadFormat {
   fromText(text: string): Payload;
 }
 
-/** `keepsText`: the value is written as text at once, so that later changes to it are not seen. */
-export function payloadFormat(
-  codec: Codec,
-  copies: Copies,
-  revive: readonly Revivable[],
-  keepsText: boolean,
-): PayloadFormat {
+/** In which form a store keeps payloads; `both`: the value in memory, in front of a store that keeps the text. */
+export type Keeps = 'value' | 'text' | 'both';
+
+/** Where only the text is kept, the value is written at once, so that later changes to it are not seen. */
+export function payloadFormat(codec: Codec, copies: Copies, revive: readonly Revivable[], keeps: Keeps): PayloadFormat {
   const decode = (text: string): unknown => {
     const value = codec.decode(text);
     return copies === 'frozen' ? snapshot(value, copies, revive).copy() : value;
   };
-  const fromText = (text: string): Payload => ({ text, codec: codec.id, copy: () => decode(text) });
+  const asText = (text: string): Payload => ({ text, codec: codec.id, copy: () => decode(text) });
+  /** Decoded once, when it is first asked for; from then on the value is kept, and the text no more. */
+  const asValue = (text: string): Payload => {
+    let state: { readonly taken: Snapshot } | { readonly text: string } = { text };
+    return {
+      codec: codec.id,
+      copy: () => {
+        if ('text' in state) state = { taken: snapshot(codec.decode(state.text), copies, revive) };
+        return state.taken.copy();
+      },
+      get text() {
+        return 'text' in state ? state.text : codec.encode(state.taken.value);
+      },
+    };
+  };
   const fromValue = (value: unknown): Payload => {
     const taken = snapshot(value, copies, revive);
+    // A shared value may be of any class in memory, and not so behind it: that is to be found out now.
+    if (keeps === 'both' && copies === 'shared') codec.encode(value);
     return {
       codec: codec.id,
       copy: () => taken.copy(),
@@ -37,7 +51,7 @@ export function payloadFormat(
   };
   return {
     codec: codec.id,
-    fromText,
-    fromValue: keepsText ? (value) => fromText(codec.encode(value)) : fromValue,
+    fromText: keeps === 'text' ? asText : asValue,
+    fromValue: keeps === 'text' ? (value) => asText(codec.encode(value)) : fromValue,
   };
 }

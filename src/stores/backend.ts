@@ -1,5 +1,7 @@
 /** The few commands that the cache asks of a server, and the three ways in which a server can fail. */
 
+import type { StoreBus } from './bus.js';
+
 /**
  * A key-value server that keeps text. Commands are sent at once and never repeated by the client: a repeated `add` could
  * bring back a generation that was deleted in between. None of them bounds its own time; the caller does.
@@ -30,6 +32,8 @@ export interface Backend {
   readonly session?: number | undefined;
   /** What the servers call themselves in this run, sorted: another answer means that one was restarted or replaced. */
   readonly serverIds?: () => Promise<readonly string[]>;
+  /** A new bus over the same servers. Absent where they have none. */
+  readonly bus?: (channel: string) => StoreBus;
   /** Closes what the backend opened itself. Commands afterwards reject; a second close does nothing. */
   close(): Promise<void>;
 }

@@ -118,8 +118,9 @@ class KeyvBackend implements Backend {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#stopListening();
-    await this.#options.close?.();
+    // What was opened here may go on to emit errors, which nobody else would listen to.
+    if (this.#options.close) await this.#options.close();
+    else this.#stopListening();
   }
 
   async #rows(keys: readonly string[]): Promise<readonly unknown[]> {

@@ -27,7 +27,7 @@ export interface MemcachedAddress {
 }
 
 /** A memcached can add and touch, and its clock ticks in seconds. It has no sessions: after a restart it is empty. */
-export type MemcachedBackend = Required<Omit<Backend, 'session' | 'serverIds'>>;
+export type MemcachedBackend = Required<Omit<Backend, 'session' | 'serverIds' | 'bus'>>;
 
 /** A server refuses an item over 1 MiB with its key (250 bytes) and its header; measured to be enough. */
 const largestTextBytes = 1_048_576 - 512;

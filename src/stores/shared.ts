@@ -10,11 +10,12 @@ import type { CacheProblem } from '../base/events.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
 import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
 import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
-import type { PayloadFormat } from '../policies/payload.js';
 import { type Backend, BackendError } from './backend.js';
 import { Batch } from './batch.js';
-import type { Reading, Store } from './store.js';
+import type { Remover } from './coherence.js';
+import type { Reading, ReadOptions, Store } from './store.js';
 import { Undelivered } from './undelivered.js';
+import { ReconnectedError, Servers } from './servers.js';
 import { readEntry, writeEntry } from './wire.js';
 
 /** What a shared store needs from the cache. */
@@ -23,6 +24,10 @@ export interface SharedStoreOptions {
   readonly deadlineMs: number;
   /** The generation that every entry has. */
   readonly everything: string;
+  /** Where the run ids of the servers are kept. */
+  readonly serversKey: string;
+  /** How names are removed. Default: they are deleted, and nobody is told. */
+  readonly remover?: Remover | undefined;
   readonly report: (problem: CacheProblem & { readonly loud?: boolean }) => void;
 }
 
@@ -32,13 +37,15 @@ const rememberedTouches = 20_000;
 const touchesPerWindow = 8;
 
 export class SharedStore implements Store {
-  readonly tier = 'store';
-  readonly keepsText = true;
+  readonly keeps = 'text';
+  readonly graceMs = 0;
   readonly #backend: Backend;
   readonly #options: SharedStoreOptions;
   readonly #breaker = new Breaker(isSilence);
   readonly #batch: Batch;
   readonly #undelivered: Undelivered;
+  readonly #remover: Remover;
+  readonly #servers: Servers;
   readonly #mints = new Map<string, Promise<string | undefined>>();
   readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>({ max: rememberedTouches });
   /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
@@ -64,24 +71,31 @@ export class SharedStore implements Store {
       () => (this.#loading = undefined),
       () => (this.#loading = undefined),
     );
-    this.#batch = new Batch((keys) => this.#run(() => backend.getMany(keys)));
+    this.#remover = options.remover ?? new PlainRemover(backend);
+    this.#servers = new Servers(backend, options);
+    this.#batch = new Batch((keys) => this.#run(() => this.#servers.during(() => backend.getMany(keys))));
     this.#undelivered = new Undelivered(options.everything, (names) =>
-      this.#succeeds('remove', () => backend.deleteMany(names)),
+      this.#succeeds('remove', () => this.#remover.remove(names)),
     );
+  }
+
+  /** Another number after each reconnect. */
+  get session(): number {
+    return this.#backend.session ?? 0;
   }
 
   peek(): undefined {
     return undefined;
   }
 
-  async read(key: string, names: readonly string[], format: PayloadFormat): Promise<Reading> {
-    const delivery = this.#undelivered.beforeRead();
-    if (delivery && this.#breaker.isClosed) await delivery;
+  async read(key: string, { names, format }: ReadOptions): Promise<Reading> {
+    await this.#delivered();
     if (this.#isSilent) return this.#unread('deadline');
     const refuses = this.#undelivered.watch();
     const sentAt = monotonicMs();
     try {
       const texts = await this.#batch.get([key, ...names]);
+      const holds = this.#servers.watch();
       const text = texts.get(key);
       const entry = text === undefined ? undefined : readEntry(text, format);
       const reason = entry ? 'fresh' : text === undefined ? 'absent' : 'undecodable';
@@ -89,7 +103,32 @@ export class SharedStore implements Store {
       const tokens = tokensOf(names, texts);
       const unknown = (entry?.generations ?? []).map(([name]) => name).filter((name) => !tokens.has(name));
       if (unknown.length > 0) await this.#addTokens(tokens, unknown, sentAt);
-      return { entry, expired: entry !== undefined && this.#isLate(entry), tokens, refuses, reason };
+      if (!holds()) return this.#unread('reconnected');
+      const expired = entry !== undefined && this.#isLate(entry);
+      return { entry, tier: 'store', expired, tokens, refuses, holds, isGraced: false, reason };
+    } catch (error) {
+      return this.#unread(this.#fail('read', error));
+    }
+  }
+
+  /** The tokens of `names` alone, for an entry that is at hand. */
+  async verify(names: readonly string[]): Promise<Reading> {
+    await this.#delivered();
+    if (this.#isSilent) return this.#unread('deadline');
+    const refuses = this.#undelivered.watch();
+    try {
+      const tokens = tokensOf(names, await this.#batch.get(names));
+      const holds = this.#servers.watch();
+      return {
+        entry: undefined,
+        tier: 'store',
+        expired: false,
+        tokens,
+        refuses,
+        holds,
+        isGraced: false,
+        reason: 'absent',
+      };
     } catch (error) {
       return this.#unread(this.#fail('read', error));
     }
@@ -150,21 +189,60 @@ export class SharedStore implements Store {
   }
 
   async remove(names: readonly string[]): Promise<'done' | 'deferred'> {
-    if (await this.#succeeds('remove', () => this.#backend.deleteMany(names))) return 'done';
+    return (await this.delete(names)) && (await this.acknowledged()) ? 'done' : 'deferred';
+  }
+
+  /** True if the store has acknowledged; else the names are refused until it has. Other processes are told and not waited for. */
+  async delete(names: readonly string[]): Promise<boolean> {
+    if (await this.#succeeds('remove', () => this.#remover.remove(names))) return true;
     this.#undelivered.add(names);
-    return 'deferred';
+    return false;
+  }
+
+  /** Deletes entries and tells nobody: this process has written them after it was told that they are removed. */
+  async discard(keys: readonly string[]): Promise<void> {
+    if (!(await this.#succeeds('remove', () => this.#backend.deleteMany(keys)))) this.#undelivered.add(keys);
+  }
+
+  /** Waits for the other processes; see {@link Remover.acknowledged}. */
+  acknowledged(): Promise<boolean> {
+    return this.#remover.acknowledged();
+  }
+
+  /** Whether the window of an entry in the store is to be restarted now, as it was read elsewhere. Does not remember it. */
+  isSlideDue(key: string, entry: Entry): boolean {
+    const last = this.#touched.peek(key);
+    const now = this.#options.clock.now();
+    return last === undefined || now - last.at >= entry.ttlMs / touchesPerWindow || now < last.at;
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
     if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
     this.#undelivered.close();
+    await this.#succeeds('close', () => this.#remover.close());
     await this.#succeeds('close', () => this.#backend.close());
+  }
+
+  /** What is pending comes before a read; not while the breaker would only refuse it. */
+  async #delivered(): Promise<void> {
+    const delivery = this.#undelivered.beforeRead();
+    if (delivery && this.#breaker.isClosed) await delivery;
   }
 
   /** There is no answer, and no token that anything could be held against. */
   #unread(reason: string): Reading {
-    return { entry: undefined, expired: false, tokens: undefined, refuses: this.#undelivered.watch(), reason };
+    const refuses = this.#undelivered.watch();
+    return {
+      entry: undefined,
+      tier: 'store',
+      expired: false,
+      tokens: undefined,
+      refuses,
+      holds: () => false,
+      isGraced: false,
+      reason,
+    };
   }
 
   /**
@@ -282,6 +360,7 @@ export class SharedStore implements Store {
   /** Tells of a failure and gives the word for it. */
   #fail(operation: string, error: unknown): string {
     if (error instanceof BreakerOpenError) return 'breaker';
+    if (error instanceof ReconnectedError) return 'reconnected';
     if (!this.#isTold(error)) this.#report(operation, error);
     if (!(error instanceof DeadlineError)) return error instanceof BackendError ? error.failure : 'store';
     this.#isSilent = true;
@@ -316,6 +395,26 @@ export class SharedStore implements Store {
   }
 }
 
+class PlainRemover implements Remover {
+  readonly #backend: Backend;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  remove(names: readonly string[]): Promise<void> {
+    return this.#backend.deleteMany(names);
+  }
+
+  acknowledged(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
 function tokensOf(
   names: readonly string[],
   texts: ReadonlyMap<string, string | undefined>,
@@ -330,6 +429,7 @@ function tokensOf(
 
 /** A server that answers, if only to refuse, is alive; the breaker is for silence. */
 function isSilence(error: unknown): boolean {
+  if (error instanceof ReconnectedError) return false;
   return error instanceof DeadlineError || !(error instanceof BackendError) || error.failure !== 'refused';
 }
 

@@ -3,25 +3,45 @@
 import type { Entry } from '../base/entry.js';
 import type { Tier } from '../base/events.js';
 import type { Tokens } from '../policies/generations.js';
-import type { PayloadFormat } from '../policies/payload.js';
+import type { Keeps, PayloadFormat } from '../policies/payload.js';
 
 /** What a read found. */
 export interface Reading {
   /** The entry, whatever its state; undefined where there is none or it could not be decoded. */
   readonly entry: Entry | undefined;
+  /** Where `entry` was found. */
+  readonly tier: Tier;
   /** Whether `entry` is over by time. Only a store that judges time by this process's clock says so. */
   readonly expired: boolean;
   /** The tokens of the names asked for, and of all that `entry` has. Undefined where the store gave no answer. */
   readonly tokens: Tokens | undefined;
   /** Whether a generation or an entry of this name must not be trusted here, as its removal has not been delivered. */
   readonly refuses: (name: string) => boolean;
+  /**
+   * Whether nothing has come between: since the read was sent, the store was not connected to anew. Servers may come back
+   * with older data than they had.
+   */
+  readonly holds: () => boolean;
+  /** The store gave no answer, and `entry`, valid a short while ago, may be served all the same. */
+  readonly isGraced: boolean;
   /** Why there is no entry, or no answer. */
   readonly reason: string;
+}
+
+/** How a call wants to be answered. */
+export interface ReadOptions {
+  /** The generations that the call knows beforehand. */
+  readonly names: readonly string[];
+  readonly format: PayloadFormat;
+  /** How long memory may trust what it knows of generations; 0 asks each time; undefined: as long as that is never stale. */
+  readonly maxStalenessMs: number | undefined;
 }
 
 /** A valid entry that was found without waiting. */
 export interface LocalHit {
   readonly entry: Entry;
+  /** Whether the store behind should hear that it was read: it slides there too. */
+  readonly slides: boolean;
 }
 
 /**
@@ -29,14 +49,14 @@ export interface LocalHit {
  * answer like any other, and is told once to the `report` that the store was made with.
  */
 export interface Store {
-  /** Where its hits come from. */
-  readonly tier: Tier;
-  /** Whether it keeps the text of a payload rather than the value. */
-  readonly keepsText: boolean;
+  /** Whether it keeps the value of a payload, its text, or the one in front of the other. */
+  readonly keeps: Keeps;
+  /** How long an entry may be served, and a running method shared, while the store gives no answer; 0: not at all. */
+  readonly graceMs: number;
   /** A valid entry that is here already, without I/O. Restarts its window where it slides. */
-  peek(key: string): LocalHit | undefined;
-  /** The entry and the generations of `names` and of the entry, as they were after the call. */
-  read(key: string, names: readonly string[], format: PayloadFormat): Promise<Reading>;
+  peek(key: string, maxStalenessMs?: number): LocalHit | undefined;
+  /** The entry and the generations of the names asked for and of the entry, as they were after the call. */
+  read(key: string, options: ReadOptions): Promise<Reading>;
   /** The tokens of `names`, as they were after the call; undefined if the store gave no answer. */
   readTokens(names: readonly string[]): Promise<Tokens | undefined>;
   /** Makes a generation where none stands; the token that stands now, or undefined if that is not known for certain. */

@@ -7,7 +7,9 @@ import { nearest } from '../base/suggest.js';
 import { type Backend, BackendError } from './backend.js';
 import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, reason, exportedClass } from './keyv.js';
 import { memcachedBackend } from './memcached.js';
-import { type RedisAddress, type RedisTls, redisBackend } from './redis.js';
+import { redisBackend } from './redis.js';
+import type { RedisAddress, RedisTls } from './redis-connect.js';
+import type { MemoryBounds } from './residents.js';
 import { type HostPort, redact, StoreUri } from './uri-parts.js';
 
 export { type HostPort, type KeyvAdapterLike, type KeyvLike, redact, type StoreUri };
@@ -17,7 +19,7 @@ export type StoreInput = string | KeyvLike | KeyvAdapterLike;
 
 /** What a {@link StoreInput} turned out to be. */
 export type StoreTarget =
-  | { readonly kind: 'memory'; readonly maxEntries: number | undefined; readonly maxSize: number | undefined }
+  | ({ readonly kind: 'memory' } & MemoryBounds)
   | {
       readonly kind: 'backend';
       /** For messages; no password in it. */
@@ -138,8 +140,9 @@ function memory(uri: StoreUri): StoreTarget {
   if (uri.authority !== '' || uri.path !== '' || uri.username !== '') {
     throw uri.complaint('names a place, and memory has none', "write 'memory://' or 'memory://?maxEntries=10000'");
   }
-  uri.allowOptions(['maxEntries', 'maxSize']);
-  return { kind: 'memory', maxEntries: uri.count('maxEntries'), maxSize: uri.bytes('maxSize') };
+  uri.allowOptions(['maxEntries', 'maxSize', 'ttl']);
+  const [maxEntries, maxSize] = [uri.count('maxEntries'), uri.bytes('maxSize')];
+  return { kind: 'memory', maxEntries, maxSize, ttlMs: uri.duration('ttl') };
 }
 
 // -------------------------------------------------------------------------------------------------- redis
@@ -366,6 +369,7 @@ class Share implements Backend {
   declare readonly add?: NonNullable<Backend['add']>;
   declare readonly touch?: NonNullable<Backend['touch']>;
   declare readonly serverIds?: NonNullable<Backend['serverIds']>;
+  declare readonly bus?: NonNullable<Backend['bus']>;
   readonly #backend: Backend;
   readonly #release: () => Promise<void>;
   #closing: Promise<void> | undefined;
@@ -375,12 +379,13 @@ class Share implements Backend {
     this.maxTextBytes = backend.maxTextBytes;
     this.#backend = backend;
     this.#release = release;
-    const { lateByMs, loaded, add, touch, serverIds } = backend;
+    const { lateByMs, loaded, add, touch, serverIds, bus } = backend;
     if (lateByMs !== undefined) this.lateByMs = lateByMs;
     if (loaded) this.loaded = loaded;
     if (add) this.add = async (...args) => add.apply(this.#open(), args);
     if (touch) this.touch = async (...args) => touch.apply(this.#open(), args);
     if (serverIds) this.serverIds = async () => serverIds.apply(this.#open());
+    if (bus) this.bus = (channel) => bus.call(backend, channel);
   }
 
   get session(): number | undefined {

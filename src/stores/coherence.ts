@@ -1,0 +1,270 @@
+/**
+ * Keeps what processes remember coherent: who removes something tells all others, and waits until each of them has
+ * answered or can no longer trust what it remembers. Hides heartbeats, leases and acknowledgements.
+ *
+ *   P0 trusts Ga=1 · P1 deletes Ga and announces it, as one · P0 is frozen, or the message is lost
+ *
+ * P1 returns `done` when P0 has answered; or when P0 has been silent for as long as its lease can last, as P0 then trusts
+ * nothing until heartbeats of its own have come back, and before those everything that was announced.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
+import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
+
+/** What removes keys from a store, and tells others of it. */
+export interface Remover {
+  /** Resolves when the store has acknowledged. */
+  remove(names: readonly string[]): Promise<void>;
+  /** Resolves when no other process trusts what it remembers of what was removed before; false if one neither answers nor ends. */
+  acknowledged(): Promise<boolean>;
+  /** Tells that nobody needs to wait for this process any more. */
+  close(): Promise<void>;
+}
+
+export interface CoherenceOptions {
+  readonly bus: StoreBus;
+  /** Deletes where the bus cannot do it at one moment with the message. */
+  readonly deleteMany: (names: readonly string[]) => Promise<void>;
+  /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
+  readonly forget: (names: readonly string[]) => Promise<void>;
+  readonly report: (message: string, cause?: unknown) => void;
+}
+
+/** Before it is trusted a process sends heartbeats in short order. */
+const hurryMs = 100;
+/** An announcement that has not been answered is sent again and again. */
+const repeatMs = 100;
+/** Who waits for answers waits no longer than this; a process that lives and does not answer is in a bad way. */
+const patienceMs = 4_000;
+/** A subscription on which no heartbeat has come back for so long is made anew. */
+const deadAfterMs = 5_000;
+
+/** Who does not hear that this process leaves waits for it as for one that is silent. */
+const farewellMs = 100;
+
+interface Announcement {
+  readonly message: string;
+  readonly answered: Set<string>;
+  /** When the store acknowledged the removal; undefined before. */
+  sentAt: number | undefined;
+  repeatedAt: number;
+  /** The message came back, and so did everything that was sent before it: the roster is complete. */
+  echoed: boolean;
+}
+
+/** Who waits for the answers to some announcements. */
+interface Waiting {
+  readonly numbers: readonly number[];
+  readonly until: number;
+  readonly resolve: (done: boolean) => void;
+}
+
+export class Coherence implements Remover {
+  readonly #id = randomBytes(9).toString('base64url');
+  readonly #options: CoherenceOptions;
+  readonly #lease = new Lease();
+  readonly #roster = new Roster();
+  readonly #announcements = new Map<number, Announcement>();
+  readonly #waiting = new Set<Waiting>();
+  #announced = 0;
+  #aliveAt = monotonicMs();
+  #isPublishFailureTold = false;
+  #cancelBeat: () => void = () => {};
+  #cancelCheck: (() => void) | undefined;
+  #closed = false;
+
+  /** Subscribes at once; nobody needs to wait for it. */
+  constructor(options: CoherenceOptions) {
+    this.#options = options;
+    options.bus.subscribe(this.#id, {
+      message: (text) => this.#receive(text),
+      interrupted: () => this.#lease.lose(),
+    });
+    this.#beat();
+  }
+
+  /** Whether deletion and message are one, so that a process which has no message has nothing to forget. */
+  get isAtomic(): boolean {
+    return this.#options.bus.deleteAndPublish !== undefined;
+  }
+
+  /** 0 while nothing that is remembered is to be trusted; see {@link Lease.era}. */
+  get era(): number {
+    return this.#lease.era(monotonicMs());
+  }
+
+  async remove(names: readonly string[]): Promise<void> {
+    const { bus, deleteMany } = this.#options;
+    const announced = ++this.#announced;
+    const message = writeMessage({ kind: 'removed', from: this.#id, announced, names });
+    const announcement: Announcement = {
+      message,
+      answered: new Set(),
+      sentAt: undefined,
+      repeatedAt: 0,
+      echoed: false,
+    };
+    this.#announcements.set(announced, announcement);
+    try {
+      if (bus.deleteAndPublish) await bus.deleteAndPublish(names, message);
+      else await deleteMany(names);
+    } catch (error) {
+      // The number stays used: whoever misses it trusts less, which is right if the message was sent after all.
+      this.#announcements.delete(announced);
+      throw error;
+    }
+    announcement.sentAt = announcement.repeatedAt = monotonicMs();
+    if (!bus.deleteAndPublish) this.#publish(message);
+    this.#checkSoon();
+  }
+
+  acknowledged(): Promise<boolean> {
+    this.#check();
+    const sent = [...this.#announcements].filter(([, { sentAt }]) => sentAt !== undefined);
+    if (sent.length === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      this.#waiting.add({ numbers: sent.map(([number]) => number), until: monotonicMs() + patienceMs, resolve });
+      this.#checkSoon();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelBeat();
+    this.#cancelCheck?.();
+    for (const { resolve } of this.#waiting) resolve(false);
+    this.#waiting.clear();
+    const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
+    await withDeadline(bye, farewellMs).catch(() => undefined);
+    await this.#options.bus.close();
+  }
+
+  // ------------------------------------------------------------------------------------------ heartbeats
+
+  #beat(): void {
+    const now = monotonicMs();
+    const beat = this.#lease.beat(now);
+    this.#publish(writeMessage({ kind: 'beat', from: this.#id, announced: this.#announced, beat }));
+    if (now - this.#aliveAt > deadAfterMs) {
+      this.#aliveAt = now;
+      this.#options.bus.renew?.();
+    }
+    this.#cancelBeat = later(this.era > 0 ? heartbeatMs : hurryMs, () => this.#beat());
+  }
+
+  #publish(message: string, to?: string): void {
+    if (this.#closed) return;
+    this.#options.bus.publish(message, to).then(
+      () => (this.#isPublishFailureTold = false),
+      (error: unknown) => this.#tellOnce(error),
+    );
+  }
+
+  /** Heartbeats come ten times a second; what is wrong is told once. */
+  #tellOnce(error: unknown): void {
+    if (this.#isPublishFailureTold || this.#closed) return;
+    this.#isPublishFailureTold = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.report(`Other processes cannot be told of invalidations: ${reason}`, error);
+  }
+
+  // -------------------------------------------------------------------------------------------- messages
+
+  #receive(text: string): void {
+    const message = readMessage(text);
+    if (!message || this.#closed) return;
+    if (message.from === this.#id) this.#receiveOwn(message);
+    else this.#receiveOther(message);
+  }
+
+  #receiveOwn(message: BusMessage): void {
+    const now = monotonicMs();
+    this.#aliveAt = now;
+    if (message.kind === 'beat') this.#lease.returned(message.beat, now);
+    if (message.kind !== 'removed') return;
+    const announcement = this.#announcements.get(message.announced);
+    if (!announcement) return;
+    announcement.echoed = true;
+    this.#checkSoon();
+  }
+
+  #receiveOther(message: BusMessage): void {
+    const now = monotonicMs();
+    if (message.kind === 'bye') {
+      this.#roster.left(message.from);
+      this.#checkSoon();
+      return;
+    }
+    if (message.kind === 'heard') {
+      this.#announcements.get(message.announced)?.answered.add(message.from);
+      this.#checkSoon();
+      return;
+    }
+    const isAnnouncement = message.kind === 'removed';
+    if (!this.#roster.heard(message.from, message.announced, isAnnouncement, now)) this.#lease.lose();
+    if (isAnnouncement) void this.#answer(message);
+  }
+
+  async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {
+    await this.#options.forget(names);
+    this.#publish(writeMessage({ kind: 'heard', from: this.#id, announced }), from);
+  }
+
+  // ---------------------------------------------------------------------------------------------- answers
+
+  #checkSoon(): void {
+    if (this.#closed) return;
+    if (this.#announcements.size === 0) {
+      this.#settle();
+      return;
+    }
+    this.#check();
+    if (this.#announcements.size > 0) this.#cancelCheck ??= later(repeatMs / 4, () => this.#checkAgain());
+  }
+
+  #checkAgain(): void {
+    this.#cancelCheck = undefined;
+    this.#checkSoon();
+  }
+
+  #check(): void {
+    const now = monotonicMs();
+    for (const [announced, announcement] of this.#announcements) {
+      const { sentAt } = announcement;
+      if (sentAt === undefined) continue;
+      const silent = this.#silent(announcement, now);
+      // Without its echo the roster may lack somebody. After a lease's time nobody trusts who has not heard.
+      const isKnown = announcement.echoed || (now - sentAt >= everyLeaseMs && this.era === 0);
+      if ((isKnown && silent.length === 0) || now - sentAt > forgottenAfterMs) this.#announcements.delete(announced);
+      else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
+    }
+    this.#settle();
+  }
+
+  /** Those that may still trust what they remember and have not answered. */
+  #silent({ answered }: Announcement, now: number): string[] {
+    return this.#roster.live(now).filter((id) => !answered.has(id));
+  }
+
+  #repeat(announcement: Announcement, now: number): void {
+    announcement.repeatedAt = now;
+    this.#publish(announcement.message);
+  }
+
+  #settle(): void {
+    const now = monotonicMs();
+    for (const waiting of this.#waiting) {
+      const isDone = !waiting.numbers.some((number) => this.#announcements.has(number));
+      if (!isDone && now < waiting.until) continue;
+      this.#waiting.delete(waiting);
+      if (!isDone) this.#options.report('A process neither acknowledges an invalidation nor ends.');
+      waiting.resolve(isDone);
+    }
+  }
+}
+
+/** An announcement that a living process does not answer is given up. */
+const forgottenAfterMs = 60_000;
