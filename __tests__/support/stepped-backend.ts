@@ -4,8 +4,10 @@
  */
 
 import { type Backend, BackendError } from '../../src/stores/backend.js';
+import type { StoreBus } from '../../src/stores/bus.js';
+import type { SteppedLink } from './stepped-bus.js';
 
-type Operation = 'getMany' | 'set' | 'add' | 'touch' | 'deleteMany';
+type Operation = 'getMany' | 'set' | 'add' | 'touch' | 'deleteMany' | 'serverIds';
 
 /** One command on its way. */
 export class Command {
@@ -63,6 +65,33 @@ export interface SteppedOptions {
   readonly automatic?: boolean;
   /** What the server cannot do. Default: it can do both. */
   readonly lacks?: readonly ('add' | 'touch')[];
+  /** The server that the data are on, for backends whose connections are made anew. */
+  readonly server?: SteppedServer;
+  /** Deletes and publishes at one moment over it. */
+  readonly link?: SteppedLink;
+}
+
+/** A server that can be restarted: with the data that it had at an earlier time, under a new run id. */
+export class SteppedServer {
+  readonly data = new Map<string, string>();
+  runs = 1;
+  readonly #backends = new Set<SteppedBackend>();
+
+  add(backend: SteppedBackend): void {
+    this.#backends.add(backend);
+  }
+
+  snapshot(): ReadonlyMap<string, string> {
+    return new Map(this.data);
+  }
+
+  /** Every connection is a new one afterwards. */
+  restart(snapshot: ReadonlyMap<string, string> = new Map()): void {
+    this.runs++;
+    this.data.clear();
+    for (const [key, text] of snapshot) this.data.set(key, text);
+    for (const backend of this.#backends) backend.session = (backend.session ?? 0) + 1;
+  }
 }
 
 export class SteppedBackend implements Backend {
@@ -76,13 +105,21 @@ export class SteppedBackend implements Backend {
   automatic: boolean;
   readonly add?: (key: string, text: string, ttlMs: number) => Promise<boolean>;
   readonly touch?: (key: string, ttlMs: number) => Promise<boolean>;
+  readonly serverIds?: () => Promise<readonly string[]>;
+  readonly bus?: (channel: string) => StoreBus;
+  session?: number;
   readonly #awaited: Awaited[] = [];
 
-  constructor({ data = new Map(), automatic = false, lacks = [] }: SteppedOptions = {}) {
+  constructor({ server, data = server?.data ?? new Map(), automatic = false, lacks = [], link }: SteppedOptions = {}) {
     this.data = data;
     this.automatic = automatic;
     if (!lacks.includes('add')) this.add = (key, text, ttlMs) => this.#add(key, text, ttlMs);
     if (!lacks.includes('touch')) this.touch = (key, ttlMs) => this.#touch(key, ttlMs);
+    if (link) this.bus = () => this.#busOver(link);
+    if (!server) return;
+    this.session = 1;
+    server.add(this);
+    this.serverIds = () => this.#send('serverIds', [], () => [`run-${server.runs}`]);
   }
 
   /** Every command that was sent, as `operation key key`, for counting. */
@@ -130,6 +167,21 @@ export class SteppedBackend implements Backend {
     this.automatic = true;
     this.#awaited.length = 0;
     await Promise.all(this.sentSoFar.map((command) => command.answer()));
+  }
+
+  #busOver(link: SteppedLink): StoreBus {
+    const deleteAndPublish = (keys: readonly string[], message: string): Promise<number> =>
+      this.#send('deleteMany', keys, () => {
+        for (const key of keys) this.data.delete(key);
+        void link.publish(message);
+        return 1;
+      });
+    return {
+      publish: (message, to) => link.publish(message, to),
+      subscribe: (id, subscriber) => link.subscribe(id, subscriber),
+      close: () => link.close(),
+      deleteAndPublish,
+    };
   }
 
   #add(key: string, text: string, ttlMs: number): Promise<boolean> {

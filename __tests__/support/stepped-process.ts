@@ -3,6 +3,7 @@
 import type { CacheOptions } from '../../src/cache/options.js';
 import { Cache } from '../../src/decorators/cache.js';
 import { Gate, jobs, SteppedBackend, type SteppedOptions } from './stepped-backend.js';
+import { until } from './until.js';
 
 /** A cache over a backend of its own, as one process has it. Commands that the test does not ask for pass at once. */
 export class SteppedProcess {
@@ -16,6 +17,38 @@ export class SteppedProcess {
       { kind: 'backend', name: backend.name, open: () => backend },
       { deadline: '1m', ...options },
     );
+  }
+
+  async close(): Promise<void> {
+    await this.backend.release();
+    await this.cache.close();
+  }
+}
+
+/** The same with memory in front of the backend. */
+export class SteppedTiers {
+  readonly backend: SteppedBackend;
+  readonly cache: Cache;
+
+  constructor(stepped: SteppedOptions = {}, options: CacheOptions = {}) {
+    const backend = new SteppedBackend({ automatic: true, ...stepped });
+    this.backend = backend;
+    this.cache = new Cache([{ kind: 'memory' }, { kind: 'backend', name: backend.name, open: () => backend }], {
+      deadline: '1m',
+      ...options,
+    });
+  }
+
+  /** Whether a call is answered by memory without a command. */
+  async isAnsweredByMemory(call: () => Promise<unknown>): Promise<boolean> {
+    const before = this.backend.sentSoFar.length;
+    const { calls } = await this.cache.explain(call);
+    return calls[0]?.tier === 'memory' && this.backend.sentSoFar.length === before;
+  }
+
+  /** Resolves when memory is trusted: then `call` is answered by it. */
+  async trusting(call: () => Promise<unknown>): Promise<void> {
+    await until('Memory is trusted', () => this.isAnsweredByMemory(call));
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,81 @@
+/** A bus whose messages the test holds back, loses, doubles and reorders. Heartbeats pass unless the link is cut. */
+
+import type { Bus, BusSubscriber } from '../../src/stores/bus.js';
+
+/** What all connections have in common. */
+export class SteppedMedium {
+  readonly #links = new Set<SteppedLink>();
+
+  connect(): SteppedLink {
+    const link = new SteppedLink((message, to) => this.send(message, to));
+    this.#links.add(link);
+    return link;
+  }
+
+  /** To every subscriber, or to the one of that id. */
+  send(message: string, to?: string): void {
+    for (const link of this.#links) if (to === undefined || link.id === to) link.arrive(message);
+  }
+}
+
+/** One process's connection. */
+export class SteppedLink implements Bus {
+  id: string | undefined;
+  /** Messages that were held back, in the order of their coming. */
+  held: string[] = [];
+  #isHolding = false;
+  #isCut = false;
+  #subscriber: BusSubscriber | undefined;
+  readonly #send: (message: string, to?: string) => void;
+
+  constructor(send: (message: string, to?: string) => void) {
+    this.#send = send;
+  }
+
+  async publish(message: string, to?: string): Promise<void> {
+    if (!this.#isCut) this.#send(message, to);
+  }
+
+  subscribe(id: string, subscriber: BusSubscriber): void {
+    this.id = id;
+    this.#subscriber = subscriber;
+  }
+
+  async close(): Promise<void> {
+    this.#subscriber = undefined;
+  }
+
+  /** Messages come later, as replies over another connection do. */
+  arrive(message: string): void {
+    if (this.#isCut) return;
+    if (this.#isHolding && !message.includes('"beat"')) this.held.push(message);
+    else this.deliver(message);
+  }
+
+  deliver(message: string): void {
+    queueMicrotask(() => this.#subscriber?.message(message));
+  }
+
+  /** Whatever comes now, but for heartbeats, waits in {@link held}. */
+  hold(): void {
+    this.#isHolding = true;
+  }
+
+  /** What was held comes, and what comes from now on is no longer held. */
+  release(messages = this.held): void {
+    this.#isHolding = false;
+    this.held = [];
+    for (const message of messages) this.deliver(message);
+  }
+
+  /** Nothing goes in or out any more, and nobody is told. */
+  cut(): void {
+    this.#isCut = true;
+  }
+
+  /** The link is there again, and its subscriber hears that it was interrupted. */
+  mend(): void {
+    this.#isCut = false;
+    this.#subscriber?.interrupted();
+  }
+}
