@@ -11,8 +11,10 @@ export {
   CacheError,
   type CacheErrorCode,
   type ConfigComplaint,
+  InvalidationError,
   isCacheConfigError,
   isCacheError,
+  isInvalidationError,
 } from './base/errors.js';
 export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
 export type { InvalidationResult } from './cache/host.js';

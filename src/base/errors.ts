@@ -3,7 +3,7 @@
 const brand = Symbol.for('cachette.error');
 
 /** The `code` of each kind of error. */
-export type CacheErrorCode = 'CACHE_CONFIG';
+export type CacheErrorCode = 'CACHE_CONFIG' | 'CACHE_INVALIDATION';
 
 /** The base of all errors of this package. Two copies of the package recognise each other's by {@link isCacheError}. */
 export class CacheError extends Error {
@@ -53,9 +53,37 @@ export class CacheConfigError extends CacheError {
   }
 }
 
+/**
+ * An invalidation could not be delivered, and `onInvalidationFailure` is `'throw'`. The data have changed all the same: the
+ * method has run. What was to be invalidated is refused in this process, and delivered as soon as that is possible.
+ *
+ * @example
+ * ```ts
+ * import { createCache, isInvalidationError } from 'cachette';
+ *
+ * const cache = createCache('redis://localhost:1', { deadline: '50ms', onInvalidationFailure: 'throw' });
+ * try {
+ *   await cache.invalidate('product:1');
+ * } catch (error) {
+ *   if (isInvalidationError(error)) console.log(error.tags); // => ['product:1']
+ * }
+ * ```
+ */
+export class InvalidationError extends CacheError {
+  declare readonly code: 'CACHE_INVALIDATION';
+  /** What was to be invalidated; empty where that was everything. */
+  readonly tags: readonly string[];
+
+  constructor(tags: readonly string[], what: string) {
+    super('CACHE_INVALIDATION', `${what} could not be delivered; it is refused in this process until it is.`);
+    this.tags = tags;
+  }
+}
+
 // A class's name is lost under minification; the name of an error is read by people and by loggers.
 CacheError.prototype.name = 'CacheError';
 CacheConfigError.prototype.name = 'CacheConfigError';
+InvalidationError.prototype.name = 'InvalidationError';
 
 /** Whether `error` comes from this package, also from another copy of it. */
 export function isCacheError(error: unknown): error is CacheError {
@@ -65,4 +93,9 @@ export function isCacheError(error: unknown): error is CacheError {
 /** Whether `error` is a {@link CacheConfigError}, also one from another copy of this package. */
 export function isCacheConfigError(error: unknown): error is CacheConfigError {
   return isCacheError(error) && error.code === 'CACHE_CONFIG';
+}
+
+/** Whether `error` is an {@link InvalidationError}, also one from another copy of this package. */
+export function isInvalidationError(error: unknown): error is InvalidationError {
+  return isCacheError(error) && error.code === 'CACHE_INVALIDATION';
 }
