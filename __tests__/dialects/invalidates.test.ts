@@ -29,7 +29,7 @@ function setup() {
     }
 
     @Invalidates({ tags: 'products', resultTags: (id) => `product:${id}` })
-    async create(sku: string, fails: boolean): Promise<string> {
+    async create(_sku: string, fails: boolean): Promise<string> {
       if (fails) throw error;
       return 'a';
     }
