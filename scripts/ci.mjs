@@ -1,7 +1,7 @@
 /**
- * What .ci/run does once the packages are installed: the servers, the tests, the checks, the build, the example, and the
- * tests on the other Node versions. Goes on after a failure, so that one run shows all of them. The last line counts:
- * each test is one, and so is each check and each step that is no test.
+ * What .ci/run does once the packages are installed: the servers, the tests, the checks, the build, what an import costs,
+ * the example, and the tests on the other Node versions. Goes on after a failure, so that one run shows all of them. The
+ * last line counts: each test is one, and so is each check and each step that is no test.
  */
 
 import { readFile, rm } from 'node:fs/promises';
@@ -39,6 +39,7 @@ const stages = [
   { name: 'tests', go: () => countTests(['npm', 'test', '--', '--ci'], { timeoutMs: 20 * minutes }) },
   { name: 'checks', go: checks },
   { name: 'build', go: () => single(['npm', 'run', '-s', 'build'], 5 * minutes) },
+  { name: 'import', go: () => single(['npm', 'run', '-s', 'bench:import'], 5 * minutes) },
   { name: 'example', go: () => single(['npm', '-s', 'start', '--', '--seconds', '3'], 5 * minutes) },
   {
     name: 'tests on Node 22 and 24',

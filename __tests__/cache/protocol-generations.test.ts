@@ -205,6 +205,24 @@ describe('generations on a shared store', () => {
     expect(new Set(tokens).size).toBe(5);
   });
 
+  // T0 reads x, makes Ga, reads A=0 · A=1, invalidate(a) returns · a proxy sends add Ga again · T0 stores · T0 reads x
+  it('are brought back by a proxy that repeats their making, which no client can tell', async () => {
+    const mint = here.backend.sent('add', '#t:a');
+    const t0 = readX();
+    const add = await mint;
+    await add.answer();
+    const run = await x.begun();
+    A = 1;
+    await there.cache.invalidate('a');
+    expect(data.has(nameOf('a'))).toBe(false);
+    add.exec();
+    await run.end();
+    x.automatic = true;
+    expect([await t0, await readX()]).toEqual([0, 0]);
+    await there.cache.invalidate('a');
+    expect(await readX()).toBe(1);
+  });
+
   // T0 reads x: A=0 · A=1, invalidate(a) in the same process returns · T0 ends: what it would write is dead
   it('deleted by this process save it the writing of what was computed under them', async () => {
     const t0 = readX();

@@ -89,6 +89,37 @@ describe('npm start', () => {
     withinMs,
   );
 
+  it.each<[string, () => Promise<TestServer & { readonly uri: string }>]>([
+    ['Redis', () => startRedis()],
+    ['memcached', () => startMemcached()],
+  ])(
+    'shows the same on %s',
+    async (_name, start) => {
+      const server = await start();
+      try {
+        const { code, stdout, stderr } = await node(
+          'main.js',
+          '--store',
+          server.uri,
+          '--seconds',
+          '1',
+          '--readers',
+          '5',
+        );
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        const headings = ['', 'calls', 'hits', 'misses', 'hit rate', 'p50', 'p99']
+          .map((name) => ` *${name} *`)
+          .join('│');
+        expect(stdout).toMatch(new RegExp(`^│${headings}│$`, 'm'));
+        expect(stdout).toMatch(/^│ find +│ +[\d,]+ │ +[1-9][\d,]* │ .*│$/m);
+        expect(stdout).toMatch(/^Stale reads: 0\. [\d,]+ were checked by version, [1-9][\d,]* more compared with/m);
+      } finally {
+        await server.stop();
+      }
+    },
+    withinMs,
+  );
+
   it('explains itself', async () => {
     const { code, stdout } = await node('main.js', '--help');
     expect(code).toBe(0);

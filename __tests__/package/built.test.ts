@@ -28,3 +28,32 @@ test.each(['esm', 'cjs'])(
   },
   60_000,
 );
+
+test('the two builds in one process know of each other', async () => {
+  const script = join('__tests__', 'package', 'copies.mjs');
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], { cwd: root });
+  const known = {
+    isOtherClass: true,
+    isCacheError: true,
+    metadata: '5m',
+    key: true,
+    values: ['1#1', '1#1', '1#2', '1#3'],
+    tainted: 2,
+    inherited: [0, 1],
+    explained: ['bypass Products.find'],
+  };
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual([known, known]);
+});
+
+// What `npm install keyv` gives without a range fits neither adapter.
+test('the installed keyv is one that both adapters accept', async () => {
+  const packages = ['keyv', '@keyv/redis', '@keyv/memcache'];
+  const { stdout } = await promisify(execFile)('npm', ['ls', '--json', ...packages], { cwd: root });
+  const { dependencies } = JSON.parse(stdout) as {
+    dependencies: Record<string, { version: string; dependencies?: object }>;
+  };
+  for (const adapter of packages.slice(1)) {
+    expect(dependencies[adapter]?.dependencies).toEqual({ keyv: { version: dependencies['keyv']?.version } });
+  }
+});

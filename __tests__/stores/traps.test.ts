@@ -1,9 +1,12 @@
 /** The pitfalls of Keyv, of its adapters and of their clients that were measured, each with what became of it here. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import KeyvRedis from '@keyv/redis';
+import { createCache } from 'cachette';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 
@@ -18,6 +21,7 @@ import {
   type RedisTestServer,
 } from '../support/servers.js';
 import { runChild } from '../support/child.js';
+import { newToken } from '../../src/policies/generations.js';
 import { parseStore } from '../../src/stores/uri.js';
 import { closeOpened, open, timed, within } from './open.js';
 import { memcachedReply, startProxy, startScriptedMemcached, startScriptedRedis } from './scripted-server.js';
@@ -255,12 +259,29 @@ test("17: Keyv's own expiry hides what the server has prolonged, and deletes it 
   await expect(redis.cli('EXISTS', 'trap17')).resolves.toBe('1');
 });
 
+test('19: a counter of memcached begins anew at 2^32; here what stands for a tag is random, and never a number', () => {
+  const tokens = Array.from({ length: 1_000 }, () => newToken(60_000));
+  expect(new Set(tokens).size).toBe(1_000);
+  expect(tokens.filter((token) => /^\d+$/.test(token))).toEqual([]);
+});
+
 test('20: bytes that are no UTF-8 do not survive; here only texts are written, and they do', async () => {
   const text = '\u0000\u00ff\uffff 🐎 \ufffd';
   for (const backend of [open(redis.uri), open(memcached.uri)]) {
     await backend.set('trap20', text, 60_000);
     await expect(backend.getMany(['trap20'])).resolves.toEqual([text]);
   }
+});
+
+test("21: Keyv's serializer loses types and holes; here every value comes back as it was", async () => {
+  const cache = createCache(redis.uri, { namespace: 'trap21', deadline: '5s' });
+  const value = { at: new Date(0), none: undefined, tags: new Map([[1, new Set(['a'])]]), list: [, 1], big: 2n ** 70n };
+  const read = cache.wrap('read', async () => value);
+  await read();
+  const { value: found, calls } = await cache.explain(read);
+  expect(calls).toMatchObject([{ status: 'hit', tier: 'store' }]);
+  expect(found).toStrictEqual(value);
+  await cache.close();
 });
 
 test('22: a Map grows without bound and an LRUCache fails on every write; here both are refused', async () => {
@@ -339,6 +360,11 @@ test('28: a URI in a message shows its password; here it is hidden', async () =>
   expect(() => parseStore(`${uri}?hunter3=1`, 'x')).toThrow('user:***@');
 });
 
+test('30: serializers that are only ES modules do not load in jest; here none is needed', () => {
+  const { dependencies } = JSON.parse(textOf('package.json')) as { dependencies: object };
+  expect(Object.keys(dependencies)).not.toEqual(expect.arrayContaining([expect.stringMatching(/superjson|devalue/)]));
+});
+
 test('31: @keyv/redis takes 95 ms to load; here importing loads no adapter, and a URI only its own', async () => {
   const loaded: string[] = [];
   await jest.isolateModulesAsync(async () => {
@@ -381,3 +407,30 @@ test('33: a wrong password looks like a miss and is tried for ever; here it is n
   expect(result).toMatchObject({ failure: 'misconfigured', message: expect.stringContaining('WRONGPASS') });
   await server.stop();
 });
+
+test.each([
+  [
+    '1: a keyv without a range fits no adapter',
+    'package/built.test.ts',
+    'the installed keyv is one that both adapters',
+  ],
+  ['18: memjs can neither get and touch nor compare', 'stores/shared.test.ts', 'once in an eighth of its window'],
+  [
+    '26: two copies of a class are no instances',
+    'package/built.test.ts',
+    'the two builds in one process know of each other',
+  ],
+  ['29: there are two dialects of decorators', 'decorators/dialect.test.ts', 'describe('],
+])('%s; here %s says what became of it', (_trap, file, name) => {
+  expect(textOf(`__tests__/${file}`)).toContain(name);
+});
+
+test('every measured pitfall is named here', () => {
+  const named = [...textOf('__tests__/stores/traps.test.ts').matchAll(/^\s*(?:test\(|\[)?['"](\d+)[a-z]?: /gm)];
+  const rows = new Set(named.map(([, row]) => Number(row)));
+  expect([...rows].sort((a, b) => a - b)).toEqual(Array.from({ length: 33 }, (_, index) => index + 1));
+});
+
+function textOf(file: string): string {
+  return readFileSync(join(__dirname, '..', '..', file), 'utf8');
+}

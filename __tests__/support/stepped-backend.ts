@@ -9,22 +9,32 @@ import type { SteppedLink } from './stepped-bus.js';
 
 type Operation = 'getMany' | 'set' | 'add' | 'touch' | 'deleteMany' | 'serverIds';
 
+interface Sent {
+  readonly operation: Operation;
+  readonly keys: readonly string[];
+  readonly text?: string;
+  readonly ttlMs?: number;
+}
+
 /** One command on its way. */
 export class Command {
   readonly operation: Operation;
   readonly keys: readonly string[];
   /** What it writes, if it does. */
   readonly text: string | undefined;
+  /** How long the key lives from now on, where the command says it. */
+  readonly ttlMs: number | undefined;
   readonly reply: Promise<unknown>;
   readonly #run: () => unknown;
   #result: unknown;
   #executed = false;
   #settle!: { resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
-  constructor(operation: Operation, keys: readonly string[], run: () => unknown, text?: string) {
+  constructor({ operation, keys, text, ttlMs }: Sent, run: () => unknown) {
     this.operation = operation;
     this.keys = keys;
     this.text = text;
+    this.ttlMs = ttlMs;
     this.#run = run;
     this.reply = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -128,15 +138,16 @@ export class SteppedBackend implements Backend {
   }
 
   getMany(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return this.#send('getMany', keys, () => keys.map((key) => this.data.get(key)));
+    return this.#send({ operation: 'getMany', keys }, () => keys.map((key) => this.data.get(key)));
   }
 
   set(key: string, text: string, ttlMs: number): Promise<void> {
-    return isLength(ttlMs) ? this.#send('set', [key], () => void this.data.set(key, text), text) : refusal(ttlMs);
+    if (!isLength(ttlMs)) return refusal(ttlMs);
+    return this.#send({ operation: 'set', keys: [key], text, ttlMs }, () => void this.data.set(key, text));
   }
 
   deleteMany(keys: readonly string[]): Promise<void> {
-    return this.#send('deleteMany', keys, () => {
+    return this.#send({ operation: 'deleteMany', keys }, () => {
       for (const key of keys) this.data.delete(key);
     });
   }
@@ -190,15 +201,16 @@ export class SteppedBackend implements Backend {
       this.data.set(key, text);
       return true;
     };
-    return isLength(ttlMs) ? this.#send('add', [key], run, text) : refusal(ttlMs);
+    return isLength(ttlMs) ? this.#send({ operation: 'add', keys: [key], text, ttlMs }, run) : refusal(ttlMs);
   }
 
   #touch(key: string, ttlMs: number): Promise<boolean> {
-    return isLength(ttlMs) ? this.#send('touch', [key], () => this.data.has(key)) : refusal(ttlMs);
+    if (!isLength(ttlMs)) return refusal(ttlMs);
+    return this.#send({ operation: 'touch', keys: [key], ttlMs }, () => this.data.has(key));
   }
 
-  #send<T>(operation: Operation, keys: readonly string[], run: () => T, text?: string): Promise<T> {
-    const command = new Command(operation, keys, run, text);
+  #send<T>(sent: Sent, run: () => T): Promise<T> {
+    const command = new Command(sent, run);
     this.sentSoFar.push(command);
     const index = this.#awaited.findIndex(({ fits }) => fits(command));
     if (index >= 0) this.#awaited.splice(index, 1)[0]?.found(command);

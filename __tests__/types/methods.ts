@@ -286,7 +286,11 @@ export class Writes {
   }
 }
 
-const shared = { sliding: true, jitter: '10s', maxLifetime: '1h' } as const;
+const shared = { sliding: true, jitter: '10s', maxLifetime: '1h', version: 2, partition: false } as const;
+
+export const withDefaults = createCache('memory://', {
+  defaults: { ...shared, ttl: '1m', per: 'instance', revive: [] },
+});
 
 export class SharedPolicy {
   @Cached({ ...shared, ttl: '5m', tags: (id) => (exactly<string>()(id) ? id : []) })

@@ -74,6 +74,15 @@ export class Durations {
   async lifetime(): Promise<void> {}
 }
 
+// @ts-expect-error -- depends on the types of a method
+export const perSelf = createCache('memory://', { defaults: { per: (self: object) => String(self) } });
+
+// @ts-expect-error -- depends on the types of a method
+export const tags = createCache('memory://', { defaults: { tags: 'all' } });
+
+// @ts-expect-error -- only false
+export const partition = createCache('memory://', { defaults: { partition: true } });
+
 export class Options {
   // @ts-expect-error -- misspelt
   @Cached({ slidng: true })

@@ -11,7 +11,9 @@ import { count, methodTable, summary } from './table.js';
 import { type Plan, type Report, runWorkload } from './workload.js';
 
 const help = `A city catalogue over PostgreSQL: some seconds of reads and writes without the cache, then with it.
-Every read is checked, and the exit code is 1 if one of them was stale.
+No read may show a row that is older than a write which had returned before the read began; each is checked
+for that. Some are also compared whole with the database, as a row that is missing has no age, and in the end
+everything that was written is. The exit code is 1 if one of them was stale.
 
   npm start -- [options]
 

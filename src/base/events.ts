@@ -25,7 +25,7 @@ export interface Outcome {
   readonly tags: readonly string[];
   /** Milliseconds since the entry was written; undefined where there is none. */
   readonly ageMs: number | undefined;
-  /** Milliseconds that the call took. */
+  /** Milliseconds that the call took. 0 for a hit in memory, which is not measured. */
   readonly durationMs: number;
 }
 

@@ -114,6 +114,11 @@ export class MethodIdentity {
     return this.#perClass || named.kind === 'unidentified' ? named : this.#ofInstance(seat, named, self);
   }
 
+  /** What `self` would be named, whoever else has that name: for people. Claims nothing and warns of nothing. */
+  nameOf(self: unknown): string | undefined {
+    return (this.#shared ?? this.#seatOf(self))?.id;
+  }
+
   #seatOf(self: unknown): Seat | undefined {
     const runtimeClass = this.#source.isStatic ? self : constructorOf(self);
     if (runtimeClass === this.#lastClass && runtimeClass !== undefined) return this.#lastSeat;

@@ -218,9 +218,8 @@ export class CacheManager<Tag extends string = string> {
   }
 
   #invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle {
-    return new InvalidatingMethod(this.#core, source, invalidationPolicy(options, where), (tags) =>
-      this.invalidate(...(tags as readonly Tag[])),
-    );
+    const policy = invalidationPolicy(options, where);
+    return new InvalidatingMethod(source, { core: this.#core, policy, cache: this });
   }
 
   async #close(): Promise<void> {

@@ -1,6 +1,8 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
 import { CacheConfigError } from '../base/errors.js';
+import type { Outcome } from '../base/events.js';
+import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
@@ -77,9 +79,9 @@ export class CachedMethod implements CachedMethodHandle {
   callWith(self: unknown, args: unknown[], run: () => PromiseLike<unknown>): Promise<unknown> {
     const scope = currentScope();
     const unused = this.#whyUnused(scope, self, args);
-    if (unused !== undefined) return this.#runPlain(scope, run, unused);
+    if (unused !== undefined) return this.#runPlain(scope, { self, run }, unused);
     const keyed = this.#keyed(self, args);
-    if (keyed.key === undefined) return this.#runPlain(scope, run, keyed.reason);
+    if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
     const local = scope.mode === 'cached' ? this.#peek(scope, key) : undefined;
     const served = local && this.#serve(local, scope, key, place);
@@ -138,7 +140,7 @@ export class CachedMethod implements CachedMethodHandle {
     try {
       call = new Call(this.#core, subject, scope);
     } catch (error) {
-      return this.#runPlain(scope, subject.run, this.#callbackFailed(error));
+      return this.#runPlain(scope, subject, this.#callbackFailed(error));
     }
     return call.answer();
   }
@@ -263,18 +265,39 @@ export class CachedMethod implements CachedMethodHandle {
     return { id, instance, version: this.#policy.version };
   }
 
-  #runPlain(scope: Scope, run: () => PromiseLike<unknown>, reason: string): Promise<unknown> {
+  #runPlain(scope: Scope, { self, run }: Pick<Subject, 'self' | 'run'>, reason: string): Promise<unknown> {
     const { outcomes } = this.#core;
     inherit(this.#core, scope, undefined);
-    const method = this.#lastPlace?.identified.id ?? this.source.name;
+    const method = this.#nameOf(self);
     outcomes.count(outcomes.of(method), 'bypass');
-    if (outcomes.watched || scope.listener) {
-      const nothing = { key: undefined, tier: undefined, tags: [], ageMs: undefined, durationMs: 0 };
-      const outcome = { status: 'bypass' as const, method, reason, ...nothing };
-      outcomes.emit(outcome);
+    if (!outcomes.watched && !scope.listener) return settle(run);
+    return this.#runWatched(scope, run, { method, reason });
+  }
+
+  /** Tells of the call when it is answered, as of any other: after the calls inside. */
+  async #runWatched(
+    scope: Scope,
+    run: () => PromiseLike<unknown>,
+    told: Pick<Outcome, 'method' | 'reason'>,
+  ): Promise<unknown> {
+    const since = monotonicMs();
+    try {
+      return await run();
+    } finally {
+      const nothing = { key: undefined, tier: undefined, tags: [], ageMs: undefined };
+      const outcome = { status: 'bypass' as const, ...told, ...nothing, durationMs: monotonicMs() - since };
+      this.#core.outcomes.emit(outcome);
       scope.listener?.(outcome);
     }
-    return settle(run);
+  }
+
+  #nameOf(self: unknown): string {
+    try {
+      return this.#identity.nameOf(self) ?? this.source.name;
+    } catch {
+      // A proxy may refuse to tell its class.
+      return this.source.name;
+    }
   }
 
   #callbackFailed(error: unknown): string {
@@ -294,23 +317,30 @@ async function settle(run: () => PromiseLike<unknown>): Promise<unknown> {
   return run();
 }
 
+/** Invalidates and tells of it; the cache itself. */
+interface Invalidator {
+  invalidate(...tags: readonly string[]): Promise<unknown>;
+  clear(): Promise<unknown>;
+}
+
+export interface InvalidatingMethodParts {
+  readonly core: Core;
+  readonly policy: InvalidationPolicy;
+  readonly cache: Invalidator;
+}
+
 /** A method that writes: runs, and then invalidates what its tags say, before its caller goes on. */
 export class InvalidatingMethod {
   readonly source: MethodSource;
   readonly #core: Core;
   readonly #policy: InvalidationPolicy;
-  readonly #invalidate: (tags: readonly string[]) => Promise<unknown>;
+  readonly #cache: Invalidator;
 
-  constructor(
-    core: Core,
-    source: MethodSource,
-    policy: InvalidationPolicy,
-    invalidate: (tags: readonly string[]) => Promise<unknown>,
-  ) {
-    this.#core = core;
+  constructor(source: MethodSource, { core, policy, cache }: InvalidatingMethodParts) {
     this.source = source;
+    this.#core = core;
     this.#policy = policy;
-    this.#invalidate = invalidate;
+    this.#cache = cache;
   }
 
   async call(self: unknown, args: unknown[]): Promise<unknown> {
@@ -329,18 +359,15 @@ export class InvalidatingMethod {
     return result;
   }
 
-  /** Tags that cannot be told may be any: everything is invalidated rather than something missed. */
+  /** Tags that cannot be told, or are none, may be any: everything is invalidated rather than something missed. */
   async #invalidateTags(tags: () => readonly string[]): Promise<void> {
-    let known: readonly string[];
     try {
-      known = tags();
+      await this.#cache.invalidate(...tags());
     } catch (error) {
       const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${String(error)}`;
       this.#core.report({ code: 'callback', message, cause: error, loud: true });
-      await this.#core.invalidate([this.#core.names.everything]);
-      return;
+      await this.#cache.clear();
     }
-    await this.#invalidate(known);
   }
 }
 

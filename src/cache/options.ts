@@ -36,12 +36,18 @@ export interface CachePolicy {
   maxStaleness?: Duration | 0 | undefined;
   /** Classes whose instances may be stored and come back as instances. Default none. */
   revive?: readonly Revivable[] | undefined;
+  /** A constant that is part of the key: change it when the shape of the result changes. Default none. */
+  version?: string | number | undefined;
+  /** `false`: the method is the same for all tenants. Default: the cache's partition. */
+  partition?: false | undefined;
 }
 
 /** What `defaults` may hold: any option that does not depend on a method's types. */
 export interface CacheDefaults extends CachePolicy {
   /** How long an entry lives. Default `'5m'`. */
   ttl?: Duration | undefined;
+  /** Whether instances share entries. Default `'class'`; unstated, a second instance makes one warning. */
+  per?: 'class' | 'instance' | undefined;
 }
 
 /** The options of `@Cached`. `This` and `F` are inferred from the method. */
@@ -52,16 +58,12 @@ export interface CachedOptions<This, F extends AsyncMethod, Tag extends string =
   tags?: Many<Tag> | ((this: This, ...args: Args<F>) => Many<Tag>) | undefined;
   /** Tags that only the result tells. Default none. */
   resultTags?: Many<Tag> | ((this: This, result: Result<F>, ...args: Args<F>) => Many<Tag>) | undefined;
-  /** A constant that is part of the key: change it when the shape of the result changes. Default none. */
-  version?: string | number | undefined;
   /** What identifies the call instead of all its arguments. Default: all arguments. */
   key?: ((this: This, ...args: Args<F>) => unknown) | undefined;
   /** Replaces `Class.method` in the key. Default: the runtime class and the method. */
   name?: string | undefined;
   /** Whether instances share entries. Default `'class'`; unstated, a second instance makes one warning. */
   per?: 'class' | 'instance' | ((self: This) => string) | undefined;
-  /** `false`: this method is the same for all tenants. Default: the cache's partition. */
-  partition?: false | undefined;
   /** Whether to use the cache for this call at all. Default always. */
   when?: ((this: This, ...args: Args<F>) => boolean) | undefined;
   /** Whether to store the result. Default always. */

@@ -6,7 +6,15 @@ import { nearest } from '../base/suggest.js';
 import type { Codec, Revivable } from '../policies/codec.js';
 import type { Copies } from '../policies/copies.js';
 import { type Bus, isBus } from '../stores/bus.js';
-import type { AsyncMethod, CachedOptions, CacheDefaults, CacheOptions, InvalidatesOptions, Many } from './options.js';
+import type {
+  AsyncMethod,
+  CachedOptions,
+  CacheDefaults,
+  CacheOptions,
+  CachePolicy,
+  InvalidatesOptions,
+  Many,
+} from './options.js';
 
 /** The options of a method whose types are no longer known. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the types of arbitrary methods end here
@@ -103,9 +111,14 @@ const policyRules = {
     'write an array of classes, or of { class, toPlain, fromPlain }',
     (value) => Array.isArray(value) && value.every(isRevivable),
   ],
-} satisfies Record<string, Rule>;
+  version: ['write a string or a number', (value) => isString(value) || Number.isFinite(value)],
+  partition: ['write partition: false, or leave it out', (value) => value === false],
+} satisfies Record<keyof CachePolicy, Rule>;
 
-const defaultsRules = { ttl: aDuration, ...policyRules } satisfies Record<keyof CacheDefaults, Rule>;
+const defaultsRules = { ttl: aDuration, ...policyRules, per: oneOf('class', 'instance') } satisfies Record<
+  keyof CacheDefaults,
+  Rule
+>;
 
 const cachedRules = {
   ttl: [
@@ -115,14 +128,12 @@ const cachedRules = {
   ...policyRules,
   tags: tagsRule('(...args) => tags'),
   resultTags: tagsRule('(result, ...args) => tags'),
-  version: ['write a string or a number', (value) => isString(value) || Number.isFinite(value)],
   key: aFunction('(...args) => whatever identifies the call'),
   name: ["write a name such as 'Products.find'", isString],
   per: [
     "write 'class', 'instance', or a function (self) => string",
     (v) => v === 'class' || v === 'instance' || isFunction(v),
   ],
-  partition: ['write partition: false, or leave it out', (value) => value === false],
   when: aFunction('(...args) => boolean'),
   storeWhen: aFunction('(result, ...args) => boolean'),
 } satisfies Record<keyof AnyCachedOptions, Rule>;
@@ -189,9 +200,10 @@ function durationOrZero(value: Duration | 0 | undefined, where: string): number 
   return value === undefined || value === 0 ? value : durationMs(value, where);
 }
 
-/** What is a default for all methods stands in `defaults`, not beside it. */
+/** What is a default for all methods stands in `defaults`, not beside it. `partition` is an option of both. */
 function refuseBareDefaults(options: unknown, where: string): void {
-  const bare = isObject(options) ? Object.keys(options).find((name) => isBareDefault(name)) : undefined;
+  const isBare = (name: string): boolean => Object.hasOwn(defaultsRules, name) && !Object.hasOwn(cacheRules, name);
+  const bare = isObject(options) ? Object.keys(options).find(isBare) : undefined;
   if (bare === undefined) return;
   throw new CacheConfigError({
     where,
@@ -200,13 +212,10 @@ function refuseBareDefaults(options: unknown, where: string): void {
   });
 }
 
-function isBareDefault(name: string): boolean {
-  return Object.hasOwn(defaultsRules, name) && !Object.hasOwn(cacheRules, name);
-}
-
 /** `options` have been checked; `defaults` fill what they leave out. */
 export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults, where: string): Policy {
-  const { ttl = defaults.ttl ?? '5m', tags, resultTags, key, when, storeWhen, version } = options;
+  const { ttl = defaults.ttl ?? '5m', tags, resultTags, key, when, storeWhen } = options;
+  const version = options.version ?? defaults.version;
   const maxLifetime = options.maxLifetime ?? defaults.maxLifetime ?? Infinity;
   const fixed = typeof ttl === 'function' ? undefined : durationMs(ttl, where);
   const policy: Policy = {
@@ -229,8 +238,8 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     version: version === undefined ? undefined : String(version),
     keyed: key ? (self, args) => [key.call(self, ...args)] : (_self, args) => args,
     name: options.name,
-    per: options.per,
-    partitioned: options.partition !== false,
+    per: options.per ?? defaults.per,
+    partitioned: (options.partition ?? defaults.partition) !== false,
     when: when && ((self, args) => when.call(self, ...args)),
     storeWhen: storeWhen && ((self, result, args) => storeWhen.call(self, result, ...args)),
   };

@@ -1,0 +1,144 @@
+/** What calls that do not use the cache, and invalidations, tell those who listen. */
+
+import { type Cache, createCache, type InvalidationEvent, type Outcome } from 'cachette';
+import { Gate } from '../support/stepped-backend.js';
+
+let cache: Cache;
+let warnings: string[];
+
+beforeEach(() => {
+  cache = createCache();
+  warnings = [];
+  cache.on('warning', ({ message }) => warnings.push(message));
+});
+
+afterEach(() => cache.close());
+
+function family() {
+  class A {
+    @cache.Cached('5m')
+    async find(id: string): Promise<string> {
+      return id;
+    }
+  }
+  class B extends A {}
+  return { A, B };
+}
+
+async function explained(fn: () => Promise<unknown>): Promise<readonly Outcome[]> {
+  return (await cache.explain(fn)).calls;
+}
+
+describe('a call that does not use the cache', () => {
+  it('is named by the class of its own object, also before any call that does', async () => {
+    const { A, B } = family();
+    expect(await explained(() => cache.bypass(() => new B().find('1')))).toMatchObject([{ method: 'B.find' }]);
+    await new A().find('1');
+    expect(await explained(() => cache.bypass(() => new B().find('1')))).toMatchObject([{ method: 'B.find' }]);
+    expect(cache.stats().methods).toMatchObject({ 'A.find': { misses: 1, bypassed: 0 }, 'B.find': { bypassed: 2 } });
+  });
+
+  it('has its own name where the cache is off, its options fail or it cannot be keyed', async () => {
+    const unkeyable = cache.wrap('unkeyable', async (given: unknown) => typeof given);
+    const failing = cache.wrap('failing', async () => 1, {
+      when: () => {
+        throw new Error('mine');
+      },
+    });
+    expect(await explained(() => unkeyable(() => 1))).toMatchObject([{ method: 'unkeyable', reason: 'unkeyable' }]);
+    expect(await explained(failing)).toMatchObject([{ method: 'failing', reason: 'callback' }]);
+    cache.enabled = false;
+    const { B } = family();
+    expect(await explained(() => new B().find('1'))).toMatchObject([{ method: 'B.find', reason: 'disabled' }]);
+  });
+
+  it('claims no name and warns of nothing', async () => {
+    const { A } = family();
+    const { A: Twin } = family();
+    const one = new A();
+    await cache.bypass(() => new Twin().find('1'));
+    await one.find('1');
+    await cache.bypass(() => A.prototype.find.call(undefined as never, '1'));
+    expect(await explained(() => one.find('1'))).toMatchObject([{ status: 'hit' }]);
+    expect(warnings).toEqual([]);
+  });
+
+  it('has the bare name of the method where nothing tells its class', async () => {
+    const { A } = family();
+    const untold = new Proxy(new A(), {
+      get() {
+        throw new Error('not told');
+      },
+    });
+    const { find } = A.prototype;
+    for (const self of [undefined, Object.create(null) as object, untold]) {
+      expect(await explained(() => cache.bypass(() => find.call(self as never, '1')))).toMatchObject([
+        { method: 'find', status: 'bypass' },
+      ]);
+    }
+  });
+
+  it('is told when it has been answered, with the time that it took', async () => {
+    const gate = new Gate();
+    const told: Outcome[] = [];
+    cache.on('outcome', (outcome) => told.push(outcome));
+    const slow = cache.wrap('slow', () => gate.promise);
+    const call = cache.bypass(() => slow());
+    const since = performance.now();
+    while (performance.now() - since < 5) await new Promise(setImmediate);
+    expect(told).toEqual([]);
+    gate.open();
+    await call;
+    expect(told).toMatchObject([{ status: 'bypass', method: 'slow' }]);
+    expect(told[0]?.durationMs).toBeGreaterThanOrEqual(5);
+  });
+
+  it('is told when it fails, and passes the very error on', async () => {
+    const error = new Error('mine');
+    const told: Outcome[] = [];
+    cache.on('outcome', (outcome) => told.push(outcome));
+    const failing = cache.wrap('failing', () => Promise.reject(error));
+    await expect(cache.bypass(() => failing())).rejects.toBe(error);
+    expect(told).toMatchObject([{ status: 'bypass', method: 'failing' }]);
+  });
+
+  it('comes after the calls inside', async () => {
+    const inner = cache.wrap('inner', async () => 1);
+    const outer = cache.wrap('outer', async () => inner(), { when: () => false });
+    expect((await explained(outer)).map(({ method }) => method)).toEqual(['inner', 'outer']);
+  });
+});
+
+describe('an @Invalidates whose tags function fails', () => {
+  it('is an invalidation of everything, in events and in counts', async () => {
+    class Products {
+      @cache.Invalidates(() => {
+        throw new Error('mine');
+      })
+      async update(): Promise<void> {}
+    }
+    const events: InvalidationEvent[] = [];
+    cache.on('invalidation', (event) => events.push(event));
+    await new Products().update();
+    expect(events).toEqual([{ tags: [], status: 'done' }]);
+    expect(cache.stats()).toMatchObject({ invalidations: 1, errors: 1 });
+    expect(warnings).toEqual([expect.stringContaining('every entry was invalidated: Error: mine')]);
+  });
+
+  it('is one too where its tags are of no known kind, and the write keeps its answer', async () => {
+    const kinds = createCache('memory://', { tagKinds: ['product'] });
+    kinds.on('warning', ({ message }) => warnings.push(message));
+    const read = kinds.wrap('read', async () => ({}), { copies: 'shared' });
+    const before = await read();
+    class Products {
+      @kinds.Invalidates((id) => `prodcut:${id}` as 'product')
+      async update(id: string): Promise<string> {
+        return id;
+      }
+    }
+    expect(await new Products().update('1')).toBe('1');
+    expect(await read()).not.toBe(before);
+    expect(warnings).toEqual([expect.stringContaining("write 'product:1'")]);
+    await kinds.close();
+  });
+});
