@@ -413,21 +413,7 @@ describe('a cluster', () => {
 
   test('a failover that no node tells of is noticed', async () => {
     const node = cluster.nodes[1] as RedisTestServer;
-    const replica = await startRedis({
-      args: ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000'],
-    });
-    await replica.cli('CLUSTER', 'MEET', '127.0.0.1', `${node.port}`);
-    const id = await node.cli('CLUSTER', 'MYID');
-    await until('It is a replica', async () => (await replica.cli('CLUSTER', 'REPLICATE', id)) === 'OK');
-    await until('It is in step', async () =>
-      (await replica.cli('INFO', 'replication')).includes('master_link_status:up'),
-    );
-    const replicaId = await replica.cli('CLUSTER', 'MYID');
-    const isKnown = async (peer: RedisTestServer): Promise<boolean> =>
-      (await peer.cli('CLUSTER', 'NODES'))
-        .split('\n')
-        .some((line) => line.startsWith(replicaId) && line.includes('slave'));
-    await until('Every master knows it', async () => (await Promise.all(cluster.nodes.map(isKnown))).every(Boolean));
+    const replica = await cluster.addReplica(node);
     const backend = open(cluster.uri);
     await until('The cluster works', () => worksAll(backend));
     await node.kill();
@@ -435,7 +421,6 @@ describe('a cluster', () => {
     await replica.cli('CLUSTER', 'FAILOVER', 'TAKEOVER');
     await until('The replica has taken over', async () => (await replica.cli('ROLE')).startsWith('master'), 30_000);
     await until('Every key works again', () => worksAll(backend), 20_000);
-    await replica.stop();
   });
 });
 
