@@ -33,7 +33,7 @@ export interface Kind {
 
 const deadlineMs = 150;
 const methodMs = 20;
-export const setup: Setup = { deadlineMs, methodMs };
+const setup: Setup = { deadlineMs, methodMs };
 /** For a machine that is busy with something else. The deadline is what these tests measure, not the machine. */
 const slackMs = 1_000;
 const inTimeMs = methodMs + deadlineMs + slackMs;
@@ -100,11 +100,15 @@ export function failureSuite(kind: Kind, situations: readonly Situation[]): void
 
     if (situation.isSilent) {
       it('is not asked any more after some silence: a call then costs far less than the deadline', async () => {
-        const start = performance.now();
-        const calls = await caller.inTurn(...makeIds(50));
-        const waited = calls.filter(({ ms }) => ms >= deadlineMs);
-        // One call a second asks whether it is back.
-        expect(waited.length).toBeLessThanOrEqual(Math.ceil((performance.now() - start) / 1_000));
+        const fewWait = async (): Promise<boolean> => {
+          const start = performance.now();
+          const calls = await caller.inTurn(...makeIds(50));
+          const waited = calls.filter(({ ms }) => ms >= deadlineMs);
+          // One call a second asks whether it is back.
+          return waited.length <= Math.ceil((performance.now() - start) / 1_000);
+        };
+        // Again where the machine itself has held up some of them.
+        await until('One call a second waits', fewWait, recoversWithinMs);
       });
     }
 

@@ -148,12 +148,12 @@ test('a connection on which a command waits too long is replaced when the next c
 });
 
 test('renewing does nothing while the connection is young', async () => {
-  const { link, used, dialled } = linked(() => ({}));
+  const { link, used, dialled } = linked(() => ({}), { renewAfterMs: 500 });
   await used();
   link.renew();
   await sleep(20);
   expect(dialled).toHaveLength(1);
-  await sleep(80);
+  await sleep(500);
   link.renew();
   link.renew();
   await until('It is renewed', async () => (await used()) === 2, 2_000);

@@ -15,6 +15,9 @@ import { memcachedReply, startProxy, startScriptedMemcached } from './scripted-s
 jest.setTimeout(30_000);
 afterEach(closeOpened);
 
+/** Half of the time after which an answer is given up, for a busy machine. */
+const atOnceMs = 1_000;
+
 const ops = { set: '1', add: '2', saslList: '32', saslAuth: '33' };
 const works = async (backend: ReturnType<typeof open>): Promise<boolean> => (await backend.getMany(['k'])).length === 1;
 
@@ -29,7 +32,7 @@ describe('a server that goes away', () => {
     await timed(backend.getMany(['k']));
     const down = await timed(backend.add?.('k', 'v', 60_000) ?? Promise.resolve());
     expect(down).toMatchObject({ failure: 'unreachable', message: expect.stringContaining('ECONNREFUSED') });
-    expect(down.ms).toBeLessThan(100);
+    expect(down.ms).toBeLessThan(atOnceMs);
     const late = await startMemcached({ port });
     await expect(works(backend)).resolves.toBe(true);
     await late.stop();
@@ -47,7 +50,7 @@ describe('a server that goes away', () => {
     expect((await waiting).failure).toBe('unreachable');
     const down = await timed(backend.getMany(['k']));
     expect(down.failure).toBe('unreachable');
-    expect(down.ms).toBeLessThan(100);
+    expect(down.ms).toBeLessThan(atOnceMs);
     await server.restart();
     await expect(backend.getMany(['k'])).resolves.toEqual([undefined]);
   });
@@ -130,7 +133,7 @@ describe('a server that ends connections', () => {
     ]) {
       const result = await timed(command());
       expect(result.failure).toBe('unreachable');
-      expect(result.ms).toBeLessThan(fault === 'rubbish' ? 4_000 : 500);
+      expect(result.ms).toBeLessThan(fault === 'rubbish' ? 4_000 : atOnceMs);
     }
     await server.stop();
   });

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 import { redisFailure } from '../../src/stores/redis-connect.js';
 import {
@@ -17,6 +17,11 @@ import { startProxy, startScriptedRedis } from './scripted-server.js';
 
 jest.setTimeout(60_000);
 afterEach(closeOpened);
+
+/** Without waiting for anything outside of this process, whatever time that takes here. */
+function atOnce(command: Promise<unknown>): Promise<unknown> {
+  return Promise.race([timed(command), turn('pending')]);
+}
 
 describe('a server that goes away', () => {
   let server: RedisTestServer;
@@ -38,11 +43,9 @@ describe('a server that goes away', () => {
     const backend = open(`redis://127.0.0.1:${port}`);
     const first = await timed(backend.getMany(['k']));
     expect(first).toMatchObject({ failure: 'unreachable', message: expect.stringContaining('ECONNREFUSED') });
-    const next = await timed(backend.set('k', 'v', 60_000));
-    expect(next.failure).toBe('unreachable');
-    expect(next.ms).toBeLessThan(50);
+    await expect(atOnce(backend.set('k', 'v', 60_000))).resolves.toMatchObject({ failure: 'unreachable' });
     const late = await startRedis({ port });
-    await until('The backend has found the server', () => works(backend), 5_000);
+    await until('The backend has found the server', () => works(backend));
     await late.stop();
   });
 
@@ -57,11 +60,9 @@ describe('a server that goes away', () => {
     await Promise.all([server.kill(), proxy.stop()]);
     expect((await waiting).failure).toBe('unreachable');
     await timed(backend.getMany(['k']));
-    const offline = await timed(backend.set('offline', 'v', 60_000));
-    expect(offline.failure).toBe('unreachable');
-    expect(offline.ms).toBeLessThan(50);
+    await expect(atOnce(backend.set('offline', 'v', 60_000))).resolves.toMatchObject({ failure: 'unreachable' });
     await server.restart();
-    await until('The backend works again', () => works(backend), 5_000);
+    await until('The backend works again', () => works(backend));
     await expect(backend.getMany(['waiting', 'offline', 'k'])).resolves.toEqual([undefined, undefined, undefined]);
   });
 
@@ -85,7 +86,7 @@ describe('a server that goes away', () => {
     const lost = timed(backend.getMany(['k']));
     await sleep(5_100);
     await within(250, timed(backend.getMany(['k'])));
-    await until('The backend has a new connection', async () => (await within(250, works(backend))) === true, 5_000);
+    await until('The backend has a new connection', async () => (await within(250, works(backend))) === true);
     expect(proxy.connections()).toBe(2);
     expect((await lost).failure).toBe('unreachable');
     await proxy.stop();
@@ -97,8 +98,8 @@ describe('a server that goes away', () => {
     await backend.set('k', 'v', 60_000);
     await sleep(1_100);
     proxy.cut();
-    await until('The proxy has a second connection', () => proxy.connections() === 2, 2_000);
-    await until('The backend works again', () => works(backend), 2_000);
+    await until('The proxy has a second connection', () => proxy.connections() === 2);
+    await until('The backend works again', () => works(backend));
     await proxy.stop();
   });
 
@@ -155,7 +156,7 @@ describe('an add', () => {
     const backend = open(`redis://127.0.0.1:${server.port}`);
     const adding = timed(backend.add?.('g', 'token', 60_000) ?? Promise.resolve());
     expect((await adding).failure).toBe('unreachable');
-    await until('The backend has connected again', () => server.connections() >= 2, 5_000);
+    await until('The backend has connected again', () => server.connections() >= 2);
     await sleep(200);
     expect(server.commands.filter(([name]) => name === 'SET')).toEqual([['SET', 'g', 'token', 'PX', '60000', 'NX']]);
     await server.stop();
@@ -256,7 +257,7 @@ describe('a server that will not', () => {
     rubbish = true;
     expect((await timed(backend.getMany(['k']))).failure).toBe('unreachable');
     rubbish = false;
-    await until('The backend works again', async () => (await backend.getMany(['k']))[0] === 'v', 5_000);
+    await until('The backend works again', async () => (await backend.getMany(['k']))[0] === 'v');
     await server.stop();
   });
 });
@@ -384,7 +385,8 @@ describe('a cluster', () => {
     const results = await Promise.all(keys.map((key) => timed(backend.getMany([key]))));
     expect(results.some(({ failure }) => failure === 'none')).toBe(true);
     expect(results.some(({ failure }) => failure === 'unreachable')).toBe(true);
-    expect(Math.max(...results.map(({ ms }) => ms))).toBeLessThan(500);
+    // Less than any limit on a connection attempt.
+    expect(Math.max(...results.map(({ ms }) => ms))).toBeLessThan(1_000);
     await node.restart();
     await until('Every key works again', () => worksAll(backend), 20_000);
   });
@@ -413,21 +415,7 @@ describe('a cluster', () => {
 
   test('a failover that no node tells of is noticed', async () => {
     const node = cluster.nodes[1] as RedisTestServer;
-    const replica = await startRedis({
-      args: ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000'],
-    });
-    await replica.cli('CLUSTER', 'MEET', '127.0.0.1', `${node.port}`);
-    const id = await node.cli('CLUSTER', 'MYID');
-    await until('It is a replica', async () => (await replica.cli('CLUSTER', 'REPLICATE', id)) === 'OK');
-    await until('It is in step', async () =>
-      (await replica.cli('INFO', 'replication')).includes('master_link_status:up'),
-    );
-    const replicaId = await replica.cli('CLUSTER', 'MYID');
-    const isKnown = async (peer: RedisTestServer): Promise<boolean> =>
-      (await peer.cli('CLUSTER', 'NODES'))
-        .split('\n')
-        .some((line) => line.startsWith(replicaId) && line.includes('slave'));
-    await until('Every master knows it', async () => (await Promise.all(cluster.nodes.map(isKnown))).every(Boolean));
+    const replica = await cluster.addReplica(node);
     const backend = open(cluster.uri);
     await until('The cluster works', () => worksAll(backend));
     await node.kill();
@@ -435,7 +423,6 @@ describe('a cluster', () => {
     await replica.cli('CLUSTER', 'FAILOVER', 'TAKEOVER');
     await until('The replica has taken over', async () => (await replica.cli('ROLE')).startsWith('master'), 30_000);
     await until('Every key works again', () => worksAll(backend), 20_000);
-    await replica.stop();
   });
 });
 
@@ -457,14 +444,10 @@ describe('sentinels', () => {
     await backend.set('k', 'v', 60_000);
     await sentinel.sentinels[0]?.cli('SENTINEL', 'FAILOVER', 'mymaster');
     await until('The replica is the master', async () => (await sentinel.replica.cli('ROLE')).startsWith('master'));
-    await until(
-      'Writes arrive there',
-      async () => {
-        await backend.set('after', 'x', 60_000);
-        return (await sentinel.replica.cli('GET', 'after')) === 'x';
-      },
-      10_000,
-    );
+    await until('Writes arrive there', async () => {
+      await backend.set('after', 'x', 60_000);
+      return (await sentinel.replica.cli('GET', 'after')) === 'x';
+    });
     await sentinel.stop();
   });
 
@@ -511,7 +494,7 @@ describe('sentinels', () => {
     const result = await timed(backend.getMany(['k']));
     expect(result).toMatchObject({ failure: 'unreachable', message: expect.stringContaining('slave') });
     named = master.port;
-    await until('The master is found', async () => (await backend.add?.('a', 'x', 60_000)) === true, 5_000);
+    await until('The master is found', async () => (await backend.add?.('a', 'x', 60_000)) === true);
     await Promise.all([master, replica, sentinel].map((server) => server.stop()));
   });
 

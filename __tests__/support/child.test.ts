@@ -73,5 +73,5 @@ it('is dead after kill, and its files are gone', async () => {
   await child.kill();
   expect(await child.done).toBe(137);
   expect(() => process.kill(child.pid ?? 0, 0)).toThrow('ESRCH');
-  await until('The bundle is gone', () => own.every((name) => !bundles().includes(name)), 3_000);
+  await until('The bundle is gone', () => own.every((name) => !bundles().includes(name)), 10_000);
 });

@@ -8,7 +8,7 @@ interface Seen {
   readonly end: string;
 }
 
-/** Sends a PING and watches for a moment what becomes of the connection. */
+/** Sends a PING and watches for a moment what becomes of the connection, long enough for a busy machine to answer. */
 function observe(port: number): Promise<Seen> {
   return new Promise((resolve) => {
     let bytes = 0;
@@ -18,7 +18,7 @@ function observe(port: number): Promise<Seen> {
       socket.destroy();
       resolve({ bytes, end });
     };
-    const timer = setTimeout(() => settle('open'), 100);
+    const timer = setTimeout(() => settle('open'), 500);
     socket.on('data', (chunk) => (bytes += chunk.length));
     socket.once('end', () => settle('fin'));
     socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message));

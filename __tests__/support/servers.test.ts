@@ -270,16 +270,20 @@ describe('a Redis with sentinels', () => {
 });
 
 describe('the death of a test process', () => {
-  it.each(['exit', 'throw', 'SIGKILL'])('by %s leaves no server and no file behind', async (how) => {
-    type Started = { readonly ports: number[]; readonly directories: string[] };
-    const child = runChild<Started>('__tests__/support/leaves-servers.child.ts');
-    const { ports: taken, directories } = await child.next();
-    expect(await Promise.all(taken.map(isListening))).toEqual([true, true]);
-    expect(directories.map((directory) => existsSync(directory))).toEqual([true, true]);
-    if (how === 'SIGKILL') await child.kill();
-    else child.send(how);
-    await child.done;
-    await until('The servers are gone', async () => !(await Promise.all(taken.map(isListening))).some(Boolean), 3_000);
-    await until('Their files are gone', () => !directories.some((directory) => existsSync(directory)), 3_000);
-  });
+  it.each(['exit', 'throw', 'SIGKILL'])(
+    'by %s leaves no server and no file behind',
+    async (how) => {
+      type Started = { readonly ports: number[]; readonly directories: string[] };
+      const child = runChild<Started>('__tests__/support/leaves-servers.child.ts');
+      const { ports: taken, directories } = await child.next();
+      expect(await Promise.all(taken.map(isListening))).toEqual([true, true]);
+      expect(directories.map((directory) => existsSync(directory))).toEqual([true, true]);
+      if (how === 'SIGKILL') await child.kill();
+      else child.send(how);
+      await child.done;
+      await until('The servers are gone', async () => !(await Promise.all(taken.map(isListening))).some(Boolean));
+      await until('Their files are gone', () => !directories.some((directory) => existsSync(directory)));
+    },
+    60_000,
+  );
 });
