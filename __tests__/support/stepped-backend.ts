@@ -129,7 +129,7 @@ export class SteppedBackend implements Backend {
     if (!server) return;
     this.session = 1;
     server.add(this);
-    this.serverIds = () => this.#send('serverIds', [], () => [`run-${server.runs}`]);
+    this.serverIds = () => this.#send({ operation: 'serverIds', keys: [] }, () => [`run-${server.runs}`]);
   }
 
   /** Every command that was sent, as `operation key key`, for counting. */
@@ -182,7 +182,7 @@ export class SteppedBackend implements Backend {
 
   #busOver(link: SteppedLink): StoreBus {
     const deleteAndPublish = (keys: readonly string[], message: string): Promise<number> =>
-      this.#send('deleteMany', keys, () => {
+      this.#send({ operation: 'deleteMany', keys }, () => {
         for (const key of keys) this.data.delete(key);
         void link.publish(message);
         return 1;

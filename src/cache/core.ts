@@ -3,10 +3,12 @@
 import { LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
+import { InvalidationError } from '../base/errors.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
 import { Flights } from '../policies/flight.js';
 import type { Tokens } from '../policies/generations.js';
 import type { Store } from '../stores/store.js';
+import type { InvalidationResult } from './host.js';
 import type { Names } from './names.js';
 import type { Outcomes } from './outcomes.js';
 
@@ -19,6 +21,8 @@ export interface CoreParts {
   readonly names: Names;
   readonly events: Emitter;
   readonly outcomes: Outcomes;
+  /** Whether an invalidation that cannot be delivered rejects. */
+  readonly throwsUndelivered: boolean;
 }
 
 export class Core {
@@ -35,6 +39,7 @@ export class Core {
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
   readonly #warned = new LRUCache<string, true>({ max: remembered });
+  readonly #throwsUndelivered: boolean;
   readonly #background = new Set<Promise<unknown>>();
 
   constructor(parts: CoreParts) {
@@ -43,6 +48,7 @@ export class Core {
     this.names = parts.names;
     this.events = parts.events;
     this.outcomes = parts.outcomes;
+    this.#throwsUndelivered = parts.throwsUndelivered;
   }
 
   /** Tells of something that was survived. Loud: also printed, as somebody has to change something. */
@@ -129,6 +135,16 @@ export class Core {
       await Promise.all(written.map((key) => this.writes.settled(key)));
       return remove(written);
     });
+  }
+
+  /**
+   * What the user is told of an invalidation of `what`.
+   *
+   * @throws InvalidationError if it was not delivered and the user wants to be told like that
+   */
+  resultOf(status: 'done' | 'deferred', what: string, tags: readonly string[] = []): InvalidationResult {
+    if (status === 'deferred' && this.#throwsUndelivered) throw new InvalidationError(tags, what);
+    return { status };
   }
 
   /** {@link close} waits for it: what has begun is to be delivered. */

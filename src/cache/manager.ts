@@ -76,6 +76,7 @@ export class CacheManager<Tag extends string = string> {
     const clock: Clock = options.clock ?? systemClock;
     const names = new Names(this.#settings.namespace, options.tagKinds);
     const events = new Emitter();
+    const { throwsUndelivered } = this.#settings;
     const report: Core['report'] = (problem) => this.#core.report(problem);
     const store = openStores({
       targets: [stores].flat(),
@@ -85,7 +86,7 @@ export class CacheManager<Tag extends string = string> {
       report,
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
     });
-    this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events) });
+    this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events), throwsUndelivered });
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
     this.#identities = new Identities((code, message) => {
       this.#core.warn(code, message);
@@ -233,7 +234,8 @@ export class CacheManager<Tag extends string = string> {
     if (names.length === 0) return { status: 'done' };
     const status = await this.#core.invalidate(names);
     this.#core.events.emit('invalidation', { tags, status });
-    return { status };
+    const what = tags.length === 0 ? 'clear()' : `The invalidation of ${tags.join(', ')}`;
+    return this.#core.resultOf(status, what, tags);
   }
 
   #method(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethod {

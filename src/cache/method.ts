@@ -1,6 +1,6 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
-import { CacheConfigError } from '../base/errors.js';
+import { CacheConfigError, isInvalidationError } from '../base/errors.js';
 import type { Outcome } from '../base/events.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
@@ -101,13 +101,15 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   async forget(self: unknown, args: readonly unknown[]): Promise<InvalidationResult> {
-    return { status: await this.#core.forget(this.keyOf(self, args)) };
+    const key = this.keyOf(self, args);
+    return this.#core.resultOf(await this.#core.forget(key), `The removal of ${key}`);
   }
 
   async forgetAll(self: unknown): Promise<InvalidationResult> {
     const place = this.#place(self);
     if (typeof place === 'string') throw this.#noKey(place);
-    return { status: await this.#core.invalidate([place.methodGeneration]) };
+    const status = await this.#core.invalidate([place.methodGeneration]);
+    return this.#core.resultOf(status, `The removal of every entry of ${place.identified.id}`);
   }
 
   keyOf(self: unknown, args: readonly unknown[]): string {
@@ -349,7 +351,9 @@ export class InvalidatingMethod {
       result = await runOriginal(this.source, self, args);
     } catch (error) {
       // A write that failed may have been committed all the same: its answer may have been lost.
-      if (!this.#policy.onSuccessOnly) await this.#invalidateTags(() => this.#policy.tags(self, args));
+      // Its own error says more than that the invalidation could not be delivered either.
+      if (!this.#policy.onSuccessOnly)
+        await this.#invalidateTags(() => this.#policy.tags(self, args)).catch(() => undefined);
       throw error;
     }
     await this.#invalidateTags(() => [
@@ -364,6 +368,7 @@ export class InvalidatingMethod {
     try {
       await this.#cache.invalidate(...tags());
     } catch (error) {
+      if (isInvalidationError(error)) throw error;
       const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${String(error)}`;
       this.#core.report({ code: 'callback', message, cause: error, loud: true });
       await this.#cache.clear();
