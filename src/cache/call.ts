@@ -7,7 +7,16 @@ import { firstChanged } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
 import { Compute, type Subject } from './compute.js';
 import type { Core } from './core.js';
+import { takeTurn } from './fleet.js';
 import type { Scope } from './scope.js';
+
+const elsewhere: Landing = {
+  payload: undefined,
+  generations: undefined,
+  names: undefined,
+  verified: false,
+  isElsewhere: true,
+};
 
 /** Boxed, as `undefined` is a value too. */
 interface Answer {
@@ -158,7 +167,7 @@ export class Call {
   async #share({ flight, isUnverified }: Joined, began: number): Promise<Answer | undefined> {
     const isEarly = flight.startedAfter.bind(flight, began);
     const landing = await this.#landing(flight, () => isUnverified || isEarly());
-    if (!landing || !(landing.verified || isUnverified || isEarly())) return undefined;
+    if (!landing || landing.isElsewhere || !(landing.verified || isUnverified || isEarly())) return undefined;
     const copied = copyOf(landing.payload);
     if (!copied) return { value: await this.#runPlain('result cannot be copied') };
     inherit(this.#core, this.#scope, landing.generations, landing.names);
@@ -183,12 +192,7 @@ export class Call {
     const { flights } = this.#core;
     const flight = flights.begin(this.#subject.key, this.#isStrong);
     try {
-      const compute = new Compute(this.#core, this.#subject, flight, this.#names);
-      const { value, landing } = await this.#waitingFor(flight, () => compute.run(reading));
-      inherit(this.#core, this.#scope, landing.generations, landing.names);
-      flight.land(landing);
-      this.#tell('miss');
-      return value;
+      return this.#isFleetWide(reading) ? await this.#computeForAll(flight) : await this.#compute(flight, reading);
     } catch (error) {
       flight.fail(error);
       this.#failed();
@@ -196,6 +200,38 @@ export class Call {
     } finally {
       flights.end(flight);
     }
+  }
+
+  async #compute(flight: Flight, reading: Reading, stored?: (stored: Promise<boolean>) => void): Promise<unknown> {
+    const compute = new Compute(this.#core, this.#subject, flight, this.#names);
+    const computed = await this.#waitingFor(flight, () => compute.run(reading));
+    stored?.(computed.stored);
+    inherit(this.#core, this.#scope, computed.landing.generations, computed.landing.names);
+    flight.land(computed.landing);
+    this.#tell('miss');
+    return computed.value;
+  }
+
+  /** One process computes, the others read what it has stored. Who shares this flight reads by itself. */
+  async #computeForAll(flight: Flight): Promise<unknown> {
+    const { key, policy } = this.#subject;
+    let latest: Reading | undefined;
+    const find = async (): Promise<Answer | undefined> => this.#hit((latest = await this.#read()));
+    const turn = await this.#waitingFor(flight, () => takeTurn({ core: this.#core, key, where: policy.where, find }));
+    if ('answer' in turn) {
+      flight.land(elsewhere);
+      return turn.answer.value;
+    }
+    let isStored = Promise.resolve(false);
+    try {
+      return await this.#compute(flight, latest ?? (await this.#read()), (stored) => (isStored = stored));
+    } finally {
+      this.#core.inBackground(isStored.then((stored) => turn.end(stored ? 'stored' : 'open')));
+    }
+  }
+
+  #isFleetWide({ tokens }: Reading): boolean {
+    return this.#subject.policy.isFleetWide && this.#scope.mode !== 'refresh' && tokens !== undefined;
   }
 
   /**

@@ -43,6 +43,8 @@ export interface Subject {
 interface Computed {
   readonly value: unknown;
   readonly landing: Landing;
+  /** Whether an entry with the result is kept; no caller waits for it. */
+  readonly stored: Promise<boolean>;
 }
 
 /** Late generations with the tokens that make the result storable; `undefined` where none was read before the compute. */
@@ -77,6 +79,7 @@ export class Compute {
   readonly #subject: Subject;
   readonly #flight: Flight;
   readonly #names: readonly string[];
+  #stored: Promise<boolean> = Promise.resolve(false);
 
   /** `names`: the generations that the call knows from its arguments. */
   constructor(core: Core, subject: Subject, flight: Flight, names: readonly string[]) {
@@ -100,7 +103,7 @@ export class Compute {
     flights.outdateBefore(this.#flight);
     const payload = this.#take(value);
     const landing = await this.#land({ own, payload, inheritance, value, holds: reading.holds });
-    return { value: this.#handedOut(value, payload), landing };
+    return { value: this.#handedOut(value, payload), landing, stored: this.#stored };
   }
 
   async #run(inheritance: Inheritance): Promise<unknown> {
@@ -270,7 +273,8 @@ export class Compute {
       payload,
       payload ? generations : unknown(generations.map(([name]) => name)),
     );
-    void this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
+    const written = this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
+    if (payload) this.#stored = written;
   }
 
   /** The store says nothing: a memory in front of it keeps the result for the grace period. */

@@ -52,6 +52,11 @@ export class Names {
     return generationKey(`${this.#prefix}:#m`, id);
   }
 
+  /** What the one process holds that computes an entry for all. */
+  lease(key: string): string {
+    return generationKey(`${this.#prefix}:#l`, key);
+  }
+
   /** Whether a generation is one of the two that every entry has. */
   isReserved(name: string): boolean {
     return !name.startsWith(`${this.#tagPrefix}:`);

@@ -34,6 +34,11 @@ export interface CachePolicy {
    * the cached calls inside. Default: as long as that is never stale.
    */
   maxStaleness?: Duration | 0 | undefined;
+  /**
+   * `'fleet'`: one process computes for all, where the store can lease (Redis, memcached); the others wait for the value.
+   * Default `'process'`: one compute in each process.
+   */
+  singleFlight?: 'process' | 'fleet' | undefined;
   /** Classes whose instances may be stored and come back as instances. Default none. */
   revive?: readonly Revivable[] | undefined;
   /** A constant that is part of the key: change it when the shape of the result changes. Default none. */

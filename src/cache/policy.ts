@@ -45,6 +45,8 @@ export interface Policy {
   readonly resultTags: OfResult<readonly string[]> | undefined;
   /** Undefined: as long as memory is never stale. */
   readonly maxStalenessMs: number | undefined;
+  /** One compute over all processes. */
+  readonly isFleetWide: boolean;
   readonly inheritTags: boolean;
   readonly copies: Copies;
   readonly revive: readonly Revivable[];
@@ -106,6 +108,7 @@ const policyRules = {
   jitter: ["write a fraction from 0 to 1, or a duration such as '10s'", isJitter],
   inheritTags: oneOf(true, false),
   maxStaleness: aDurationOrZero,
+  singleFlight: oneOf('process', 'fleet'),
   copies: oneOf('isolated', 'frozen', 'shared'),
   revive: [
     'write an array of classes, or of { class, toPlain, fromPlain }',
@@ -232,6 +235,7 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     fixedTags: typeof tags === 'function' ? undefined : checkedTags(tags ?? [], where),
     maxStalenessMs: durationOrZero(options.maxStaleness ?? defaults.maxStaleness, where),
     resultTags: resultTags === undefined ? undefined : tagsOfResult(resultTags, where),
+    isFleetWide: (options.singleFlight ?? defaults.singleFlight) === 'fleet',
     inheritTags: options.inheritTags ?? defaults.inheritTags ?? true,
     copies: options.copies ?? defaults.copies ?? 'isolated',
     revive: options.revive ?? defaults.revive ?? [],

@@ -25,6 +25,8 @@ export interface Landing {
   readonly names: readonly string[] | undefined;
   /** Whether callers that came after the start may have it. */
   readonly verified: boolean;
+  /** Another process has computed it: who waits reads it from the store by itself. */
+  readonly isElsewhere?: boolean;
 }
 
 /** A caller that would share a flight. */

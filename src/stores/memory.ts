@@ -68,6 +68,19 @@ export class MemoryStore implements Store {
     return Promise.resolve('done');
   }
 
+  /** There is only this process, which has one flight for each key. */
+  lease(): Promise<'mine'> {
+    return Promise.resolve('mine');
+  }
+
+  renewLease(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  endLease(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#residents.clear();
     return Promise.resolve();

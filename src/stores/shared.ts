@@ -13,7 +13,7 @@ import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens }
 import { type Backend, BackendError } from './backend.js';
 import { Batch } from './batch.js';
 import type { Remover } from './coherence.js';
-import type { Reading, ReadOptions, Store } from './store.js';
+import type { LeaseEnd, LeaseState, Reading, ReadOptions, Store } from './store.js';
 import { Undelivered } from './undelivered.js';
 import { ReconnectedError, Servers } from './servers.js';
 import { readEntry, writeEntry } from './wire.js';
@@ -30,6 +30,11 @@ export interface SharedStoreOptions {
   readonly remover?: Remover | undefined;
   readonly report: (problem: CacheProblem & { readonly loud?: boolean }) => void;
 }
+
+/** What stands under a lease while somebody computes, and for a while after it could not be stored. */
+const takenText = 'taken';
+const openText = 'open';
+const openMs = 1_000;
 
 /** Touches of a key that this process has made are remembered for so many keys; one that is not is touched again. */
 const rememberedTouches = 20_000;
@@ -214,6 +219,29 @@ export class SharedStore implements Store {
     const last = this.#touched.peek(key);
     const now = this.#options.clock.now();
     return last === undefined || now - last.at >= entry.ttlMs / touchesPerWindow || now < last.at;
+  }
+
+  async lease(name: string, ms: number): Promise<LeaseState> {
+    const { add } = this.#backend;
+    if (!add) return 'unable';
+    try {
+      if (await this.#run(() => add.call(this.#backend, name, takenText, ms))) return 'mine';
+      return (await this.#batch.get([name])).get(name) === openText ? 'open' : 'taken';
+    } catch (error) {
+      this.#fail('lease', error);
+      return 'unknown';
+    }
+  }
+
+  async renewLease(name: string, ms: number): Promise<void> {
+    const { touch } = this.#backend;
+    if (touch) await this.#succeeds('lease', () => touch.call(this.#backend, name, ms));
+  }
+
+  /** Should it have ended before, another one's may go with it: then an entry is computed twice, and nothing is wrong. */
+  async endLease(name: string, how: LeaseEnd): Promise<void> {
+    if (how === 'stored') await this.#succeeds('lease', () => this.#backend.deleteMany([name]));
+    else await this.#succeeds('lease', () => this.#backend.set(name, openText, openMs));
   }
 
   async close(): Promise<void> {

@@ -45,6 +45,19 @@ export interface LocalHit {
 }
 
 /**
+ * What came of the attempt to be the only one that computes an entry, over all processes.
+ * - `mine`: nobody else does, until it is given back or ends
+ * - `taken`: another one does
+ * - `open`: another one did and could not store its result: nobody need wait for anybody
+ * - `unknown`: the store gave no answer
+ * - `unable`: the store cannot do such a thing
+ */
+export type LeaseState = 'mine' | 'taken' | 'open' | 'unknown' | 'unable';
+
+/** How a lease is given back: the entry is stored, or it is not and others should compute it at the same time. */
+export type LeaseEnd = 'stored' | 'open';
+
+/**
  * Entries by key and generations by name. No operation rejects and none takes longer than the deadline: a failure is an
  * answer like any other, and is told once to the `report` that the store was made with.
  */
@@ -67,6 +80,12 @@ export interface Store {
   slide(key: string, entry: Entry): Promise<boolean>;
   /** Deletes generations or entries. `deferred`: not delivered; refused here until it is. */
   remove(names: readonly string[]): Promise<'done' | 'deferred'>;
+  /** Tries to get the lease of this name for so long. */
+  lease(name: string, ms: number): Promise<LeaseState>;
+  /** Goes on having a lease for so long from now. */
+  renewLease(name: string, ms: number): Promise<void>;
+  /** Gives a lease back. */
+  endLease(name: string, how: LeaseEnd): Promise<void>;
   /** Delivers what is pending and gives back what the store opened itself. */
   close(): Promise<void>;
 }

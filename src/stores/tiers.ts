@@ -15,7 +15,7 @@ import { Fence } from '../policies/fence.js';
 import { firstChanged, type Tokens, unknownToken } from '../policies/generations.js';
 import { generationRecord, type MemoryBounds, type Resident, Residents } from './residents.js';
 import type { SharedStore } from './shared.js';
-import type { LocalHit, Reading, ReadOptions, Store } from './store.js';
+import type { LeaseEnd, LeaseState, LocalHit, Reading, ReadOptions, Store } from './store.js';
 
 /** What says whether memory is to be trusted; see {@link Coherence}. */
 export interface Trust {
@@ -129,6 +129,18 @@ export class TieredStore implements Store {
   forget(names: readonly string[]): void {
     this.#fence.note(names);
     for (const name of names) this.#residents.drop(name);
+  }
+
+  lease(name: string, ms: number): Promise<LeaseState> {
+    return this.#shared.lease(name, ms);
+  }
+
+  renewLease(name: string, ms: number): Promise<void> {
+    return this.#shared.renewLease(name, ms);
+  }
+
+  endLease(name: string, how: LeaseEnd): Promise<void> {
+    return this.#shared.endLease(name, how);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,76 @@
+/**
+ * One compute over all processes: who gets the lease computes, the others wait for the value in the store. A lease whose
+ * holder has died ends by itself; one whose method takes long is prolonged.
+ */
+
+import { later } from '../policies/deadline.js';
+import type { LeaseEnd } from '../stores/store.js';
+import type { Core } from './core.js';
+
+/** A dead process holds up the others no longer than this. */
+const leaseMs = 3_000;
+const firstPauseMs = 10;
+const longestPauseMs = 200;
+/** Who has waited for so long computes for itself: two processes may wait for each other. */
+const patienceMs = 30_000;
+
+/** Either somebody else's value, or one's turn, to be ended once the result is stored or is not going to be. */
+export type Turn<T> = { readonly answer: T } | { readonly end: (how: LeaseEnd) => Promise<void> };
+
+export interface Waiting<T> {
+  readonly core: Core;
+  readonly key: string;
+  /** For a message. */
+  readonly where: string;
+  /** Looks for the value once more. */
+  readonly find: () => Promise<T | undefined>;
+}
+
+/** Resolves when another process has stored the value, or when it is this one's turn to compute it. */
+export async function takeTurn<T>({ core, key, where, find }: Waiting<T>): Promise<Turn<T>> {
+  const name = core.names.lease(key);
+  for (let pauseMs = firstPauseMs, waitedMs = 0; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
+    const state = await core.store.lease(name, leaseMs);
+    if (state === 'unable') warnUnable(core, where);
+    if (state === 'unable' || state === 'unknown' || state === 'open' || waitedMs > patienceMs)
+      return { end: () => nothing };
+    if (state === 'taken') await pause(pauseMs * (0.5 + Math.random() / 2));
+    waitedMs += pauseMs;
+    // Also with the lease: whoever had it before may have stored the value since this call looked for it.
+    const answer = await find();
+    if (answer === undefined && state === 'mine') return { end: hold(core, name) };
+    if (answer === undefined) continue;
+    if (state === 'mine') await core.store.endLease(name, 'stored');
+    return { answer };
+  }
+}
+
+const nothing = Promise.resolve();
+
+/** Prolongs the lease until it is ended. */
+function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
+  let cancel = (): void => {};
+  const renewLater = (): void => {
+    cancel = later(leaseMs / 3, () => {
+      renewLater();
+      core.inBackground(core.store.renewLease(name, leaseMs));
+    });
+  };
+  renewLater();
+  return (how) => {
+    cancel();
+    return core.store.endLease(name, how);
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => later(ms, resolve));
+}
+
+function warnUnable(core: Core, where: string): void {
+  core.warn(
+    'single-flight',
+    `${where}: singleFlight: 'fleet' is the same as 'process' here, as the store cannot write where nothing is; ` +
+      'use Redis or memcached for it',
+  );
+}
