@@ -420,7 +420,7 @@ test.each([
     'package/built.test.ts',
     'the two builds in one process know of each other',
   ],
-  ['29: there are two dialects of decorators', 'decorators/dialect.test.ts', 'describe('],
+  ['29: there are two dialects of decorators', 'decorators/dialect.test.ts', 'describe.each(dialects)'],
 ])('%s; here %s says what became of it', (_trap, file, name) => {
   expect(textOf(`__tests__/${file}`)).toContain(name);
 });
