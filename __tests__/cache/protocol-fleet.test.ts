@@ -62,7 +62,7 @@ it('lets the others compute at once where the method fails', async () => {
 
 it('lets the others compute at the same time where the result cannot be stored', async () => {
   const unstored = { ...options, storeWhen: () => false };
-  const [one, two] = [here, there].map(({ cache }) => cache.wrap('y', x.run, unstored)) as [typeof x.run, typeof x.run];
+  const [one, two] = [here.cache.wrap('y', x.run, unstored), there.cache.wrap('y', x.run, unstored)];
   const t0 = one();
   const run = await x.begun();
   const [t1, t2] = [two(), there.cache.wrap('y', x.run, unstored)()];
