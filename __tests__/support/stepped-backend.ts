@@ -113,6 +113,8 @@ export class SteppedBackend implements Backend {
   /** Every command that was sent, in order. */
   readonly sentSoFar: Command[] = [];
   automatic: boolean;
+  /** Every command fails at once. */
+  broken = false;
   readonly add?: (key: string, text: string, ttlMs: number) => Promise<boolean>;
   readonly touch?: (key: string, ttlMs: number) => Promise<boolean>;
   readonly serverIds?: () => Promise<readonly string[]>;
@@ -210,6 +212,7 @@ export class SteppedBackend implements Backend {
   }
 
   #send<T>(sent: Sent, run: () => T): Promise<T> {
+    if (this.broken) return Promise.reject(new BackendError('unreachable', 'connection refused'));
     const command = new Command(sent, run);
     this.sentSoFar.push(command);
     const index = this.#awaited.findIndex(({ fits }) => fits(command));
