@@ -1,5 +1,7 @@
 /** Memory in front of a shared store: what it may trust, and from when on. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { monotonicMs } from '../../src/policies/deadline.js';
 import { leaseMs } from '../../src/policies/lease.js';
 import { jobs } from '../support/stepped-backend.js';
@@ -81,7 +83,7 @@ describe('who invalidates', () => {
     A = 1;
     let status: string | undefined;
     const invalidation = there.cache.invalidate('a').then((result) => (status = result.status));
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await sleep(150);
     expect(status).toBeUndefined();
     links[0].release();
     await invalidation;
@@ -105,6 +107,8 @@ describe('who invalidates', () => {
   it('does not wait for a process that has left', async () => {
     await readX();
     await here.trusting(readX);
+    // Until everybody has beaten, somebody may be unknown.
+    await sleep(leaseMs + 100);
     await here.close();
     const start = monotonicMs();
     expect(await there.cache.invalidate('a')).toEqual({ status: 'done' });
@@ -117,7 +121,7 @@ describe('who invalidates', () => {
     links[0].hold();
     A = 1;
     const invalidation = there.cache.invalidate('a');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
     // Lost.
     links[0].release([]);
     expect(await invalidation).toEqual({ status: 'done' });
@@ -135,6 +139,52 @@ describe('who invalidates', () => {
     links[0].release([second, first, second, first].map(String));
     await Promise.all(invalidations);
     expect(await readX()).toBe(1);
+  });
+});
+
+describe('a process without memory', () => {
+  it('subscribes to nothing while nobody remembers anything', async () => {
+    const alone = new SteppedMedium();
+    const [one, two] = [alone.connect(), alone.connect()];
+    const [worker, other] = [new SteppedProcess({ data, link: one }), new SteppedProcess({ data, link: two })];
+    const start = monotonicMs();
+    expect(await worker.cache.invalidate('a')).toEqual({ status: 'done' });
+    expect(monotonicMs() - start).toBeLessThan(leaseMs / 2);
+    expect([one.id, two.id]).toEqual([undefined, undefined]);
+    await Promise.all([worker.close(), other.close()]);
+  });
+
+  // P0 trusts Ga=1 · P1, without memory: A=1, del Ga, its message is held up · P1 must not return before P0 has heard
+  it('waits for those that remember, also the first time, when it knows none of them', async () => {
+    await readX();
+    await here.trusting(readX);
+    const worker = new SteppedProcess({ data, link: medium.connect() });
+    for (let i = 1; i <= 3; i++) {
+      links[0].hold();
+      A = i;
+      const invalidation = worker.cache.invalidate('a');
+      setTimeout(() => links[0].release(), 100);
+      expect(await invalidation).toEqual({ status: 'done' });
+      expect(await readX()).toBe(i);
+      await here.trusting(readX);
+    }
+    await worker.close();
+  });
+});
+
+describe('a process that has only begun', () => {
+  // P0 trusts Ga=1, beats every half second · P1 begins, knows nobody: A=1, del Ga, the message to P0 is held up
+  it('waits for those that it has not heard of yet', async () => {
+    await readX();
+    await here.trusting(readX);
+    const begun = open(medium.connect());
+    links[0].hold();
+    A = 1;
+    const invalidation = begun.cache.invalidate('a');
+    setTimeout(() => links[0].release(), 300);
+    expect(await invalidation).toEqual({ status: 'done' });
+    expect(await readX()).toBe(1);
+    await begun.close();
   });
 });
 
@@ -261,6 +311,18 @@ describe('maxStaleness', () => {
 });
 
 describe('without a bus', () => {
+  it.each([
+    ['is told once what a hit costs and what would spare it', {}, [expect.stringContaining("maxStaleness: '1s'")]],
+    ['is told nothing where that was decided', { maxStaleness: 0 }, []],
+  ])('who makes the cache %s', async (_what, options, expected) => {
+    const alone = new SteppedTiers({ data }, { bus: false, ...options });
+    const warnings: string[] = [];
+    alone.cache.on('warning', ({ message }) => warnings.push(message));
+    await jobs();
+    expect(warnings).toEqual(expected);
+    await alone.close();
+  });
+
   it('a hit reads its generations in one command, and not the value', async () => {
     const alone = new SteppedTiers({ data }, { bus: false });
     const usual = alone.cache.wrap('q', x.run, { tags: ['a', 'b'] });

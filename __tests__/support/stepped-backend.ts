@@ -186,8 +186,7 @@ export class SteppedBackend implements Backend {
     const deleteAndPublish = (keys: readonly string[], message: string): Promise<number> =>
       this.#send({ operation: 'deleteMany', keys }, () => {
         for (const key of keys) this.data.delete(key);
-        void link.publish(message);
-        return 1;
+        return link.publishNow(message);
       });
     return {
       publish: (message, to) => link.publish(message, to),

@@ -84,6 +84,7 @@ export class CacheManager<Tag extends string = string> {
       clock,
       names,
       report,
+      warn: (code, message) => this.#core.warn(code, message),
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
     });
     this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events), throwsUndelivered });

@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import type { CacheProblem } from '../base/events.js';
+import { nextTurn } from '../policies/deadline.js';
 import type { StoreBus } from '../stores/bus.js';
 import { Coherence } from '../stores/coherence.js';
 import { MemoryStore } from '../stores/memory.js';
@@ -19,6 +20,8 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly names: Names;
   readonly report: (problem: CacheProblem & { readonly loud?: boolean }) => void;
+  /** Tells once of what somebody may want to change. */
+  readonly warn: (code: string, message: string) => void;
   /** Another process has removed these; `discard` removes entries that this one has written since. */
   readonly onRemoved: (
     names: readonly string[],
@@ -33,7 +36,8 @@ type BackendTarget = Extract<StoreTarget, { kind: 'backend' }>;
 export function openStores(parts: StoreParts): Store {
   const [first, second, ...more] = parts.targets;
   if (!first || more.length > 0) throw notTogether(`there are ${parts.targets.length} stores`);
-  if (!second) return first.kind === 'memory' ? new MemoryStore(parts.clock, first) : openShared(first, parts).shared;
+  if (!second)
+    return first.kind === 'memory' ? new MemoryStore(parts.clock, first) : openShared(first, parts, undefined).shared;
   if (first.kind !== 'memory' || second.kind === 'memory')
     throw notTogether('memory is not in front of a shared store');
   return openTiers(first, second, parts);
@@ -47,16 +51,18 @@ function notTogether(what: string): CacheConfigError {
   });
 }
 
-function openShared(target: BackendTarget, parts: StoreParts, onRemoved?: StoreParts['onRemoved']): Opened {
+/** `onRemoved`: of memory in front of it. Without, others are told of what is removed here, and nothing is remembered. */
+function openShared(target: BackendTarget, parts: StoreParts, onRemoved: StoreParts['onRemoved'] | undefined): Opened {
   const { settings, clock, names, report } = parts;
   const backend = target.open();
-  const bus = onRemoved && busOf(settings, backend.bus?.(names.channel));
+  const bus = busOf(settings, backend.bus?.(names.channel));
   const coherence =
     bus &&
     new Coherence({
       bus,
+      remembers: onRemoved !== undefined,
       deleteMany: (keys) => backend.deleteMany(keys),
-      forget: (removed) => onRemoved(removed, (keys) => shared.discard(keys)),
+      forget: (removed) => (onRemoved ?? parts.onRemoved)(removed, (keys) => shared.discard(keys)),
       report: (message, cause) => report({ code: 'bus', message: `${backend.name}: ${message}`, cause }),
     });
   const shared: SharedStore = new SharedStore(backend, {
@@ -85,6 +91,7 @@ function openTiers(memory: MemoryTarget, target: BackendTarget, parts: StorePart
     tiers.forget(removed);
     return parts.onRemoved(removed, discard);
   });
+  if (!coherence && parts.settings.maxStalenessMs === undefined) tellOfVerification(target.name, parts);
   const tiers: TieredStore = new TieredStore(shared, {
     clock: parts.clock,
     bounds: memory,
@@ -92,4 +99,14 @@ function openTiers(memory: MemoryTarget, target: BackendTarget, parts: StorePart
     trust: coherence ?? noTrust,
   });
   return tiers;
+}
+
+/** Who puts memory in front of a store expects hits that ask nobody. */
+function tellOfVerification(name: string, { warn }: StoreParts): void {
+  const message =
+    `createCache: ${name} has no bus that would tell of invalidations, so each hit in memory reads its generations from ` +
+    "the store: one small command, without the value. maxStaleness: '1s' would spare that, and let a hit be wrong for so " +
+    'long after an invalidation by another process; maxStaleness: 0 says that it is to be so';
+  // Whoever has just made the cache listens from now on.
+  nextTurn(() => warn('no-bus', message));
 }

@@ -25,6 +25,11 @@ export interface Remover {
 
 export interface CoherenceOptions {
   readonly bus: StoreBus;
+  /**
+   * Whether this process remembers anything itself. One that does not only announces what it removes, and listens for
+   * answers from the first time on that there is somebody to answer.
+   */
+  readonly remembers: boolean;
   /** Deletes where the bus cannot do it at one moment with the message. */
   readonly deleteMany: (names: readonly string[]) => Promise<void>;
   /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
@@ -70,18 +75,19 @@ export class Coherence implements Remover {
   readonly #waiting = new Set<Waiting>();
   #announced = 0;
   #aliveAt = monotonicMs();
+  #isSubscribed = false;
+  /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
+  #listeningSince = Infinity;
   #isPublishFailureTold = false;
   #cancelBeat: () => void = () => {};
   #cancelCheck: (() => void) | undefined;
   #closed = false;
 
-  /** Subscribes at once; nobody needs to wait for it. */
+  /** Subscribes at once where this process remembers something; nobody needs to wait for it. */
   constructor(options: CoherenceOptions) {
     this.#options = options;
-    options.bus.subscribe(this.#id, {
-      message: (text) => this.#receive(text),
-      interrupted: () => this.#lease.lose(),
-    });
+    if (!options.remembers) return;
+    this.#subscribe();
     this.#beat();
   }
 
@@ -107,8 +113,9 @@ export class Coherence implements Remover {
       echoed: false,
     };
     this.#announcements.set(announced, announcement);
+    let receivers: number | void = undefined;
     try {
-      if (bus.deleteAndPublish) await bus.deleteAndPublish(names, message);
+      if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
       else await deleteMany(names);
     } catch (error) {
       // The number stays used: whoever misses it trusts less, which is right if the message was sent after all.
@@ -116,7 +123,9 @@ export class Coherence implements Remover {
       throw error;
     }
     announcement.sentAt = announcement.repeatedAt = monotonicMs();
-    if (!bus.deleteAndPublish) this.#publish(message);
+    if (!bus.deleteAndPublish) receivers = await bus.publish(message).catch((error: unknown) => this.#tellOnce(error));
+    if (!this.#isSubscribed && receivers === 0) this.#announcements.delete(announced);
+    else this.#subscribe();
     this.#checkSoon();
   }
 
@@ -137,9 +146,22 @@ export class Coherence implements Remover {
     this.#cancelCheck?.();
     for (const { resolve } of this.#waiting) resolve(false);
     this.#waiting.clear();
+    if (!this.#isSubscribed) return;
     const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
     await withDeadline(bye, farewellMs).catch(() => undefined);
     await this.#options.bus.close();
+  }
+
+  #subscribe(): void {
+    if (this.#isSubscribed || this.#closed) return;
+    this.#isSubscribed = true;
+    this.#options.bus.subscribe(this.#id, {
+      message: (text) => this.#receive(text),
+      interrupted: () => {
+        this.#listeningSince = Infinity;
+        this.#lease.lose();
+      },
+    });
   }
 
   // ------------------------------------------------------------------------------------------ heartbeats
@@ -183,6 +205,7 @@ export class Coherence implements Remover {
   #receiveOwn(message: BusMessage): void {
     const now = monotonicMs();
     this.#aliveAt = now;
+    this.#listeningSince = Math.min(this.#listeningSince, now);
     if (message.kind === 'beat') this.#lease.returned(message.beat, now);
     if (message.kind !== 'removed') return;
     const announcement = this.#announcements.get(message.announced);
@@ -203,9 +226,13 @@ export class Coherence implements Remover {
       this.#checkSoon();
       return;
     }
-    const isAnnouncement = message.kind === 'removed';
-    if (!this.#roster.heard(message.from, message.announced, isAnnouncement, now)) this.#lease.lose();
-    if (isAnnouncement) void this.#answer(message);
+    const { from, announced } = message;
+    if (message.kind === 'beat') {
+      if (!this.#roster.beat(from, announced, now)) this.#lease.lose();
+      return;
+    }
+    if (!this.#roster.announcement(from, announced, now)) this.#lease.lose();
+    void this.#answer(message);
   }
 
   async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {
@@ -236,8 +263,10 @@ export class Coherence implements Remover {
       const { sentAt } = announcement;
       if (sentAt === undefined) continue;
       const silent = this.#silent(announcement, now);
-      // Without its echo the roster may lack somebody. After a lease's time nobody trusts who has not heard.
-      const isKnown = announcement.echoed || (now - sentAt >= everyLeaseMs && this.era === 0);
+      // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
+      // its own has come back by then, but for those before which it has heard this.
+      const isEveryoneKnown = announcement.echoed && now - this.#listeningSince >= everyLeaseMs;
+      const isKnown = isEveryoneKnown || now - sentAt >= everyLeaseMs;
       if ((isKnown && silent.length === 0) || now - sentAt > forgottenAfterMs) this.#announcements.delete(announced);
       else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
     }
