@@ -32,6 +32,7 @@ import {
 } from './policy.js';
 import { withScope } from './scope.js';
 import { openStores } from './stores.js';
+import { beforeTermination } from './termination.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -68,6 +69,8 @@ export class CacheManager<Tag extends string = string> {
   readonly #settings: CacheSettings;
   readonly #identities: Identities;
   readonly #byHand: MethodSource;
+  /** Called when there is nothing left to be flushed. */
+  readonly #leaveTermination: () => void;
   #closing: Promise<void> | undefined;
 
   /** `stores`: one, or several, nearest first. */
@@ -89,6 +92,8 @@ export class CacheManager<Tag extends string = string> {
     });
     this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events), throwsUndelivered });
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
+    const isShared = [stores].flat().some(({ kind }) => kind === 'backend');
+    this.#leaveTermination = isShared ? beforeTermination(() => this.#flush()) : () => {};
     this.#identities = new Identities((code, message) => {
       this.#core.warn(code, message);
     });
@@ -226,9 +231,19 @@ export class CacheManager<Tag extends string = string> {
 
   async #close(): Promise<void> {
     this.#core.enabled = false;
-    // Every operation has a deadline of its own; this is for a write that waits for another one.
-    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
+    this.#leaveTermination();
+    await this.#settled();
     await this.#core.store.close();
+  }
+
+  async #flush(): Promise<void> {
+    await this.#settled();
+    await this.#core.store.flush();
+  }
+
+  /** Every operation has a deadline of its own; this is for a write that waits for another one. */
+  async #settled(): Promise<void> {
+    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
   }
 
   async #invalidated(tags: readonly string[], names: readonly string[]): Promise<InvalidationResult> {

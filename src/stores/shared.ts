@@ -244,9 +244,13 @@ export class SharedStore implements Store {
     else await this.#succeeds('lease', () => this.#backend.set(name, openText, openMs));
   }
 
+  async flush(): Promise<void> {
+    if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
+    await this.flush();
     this.#undelivered.close();
     await this.#succeeds('close', () => this.#remover.close());
     await this.#succeeds('close', () => this.#backend.close());

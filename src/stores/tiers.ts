@@ -143,6 +143,10 @@ export class TieredStore implements Store {
     return this.#shared.endLease(name, how);
   }
 
+  flush(): Promise<void> {
+    return this.#shared.flush();
+  }
+
   async close(): Promise<void> {
     await this.#shared.close();
     this.#residents.clear();
