@@ -223,8 +223,11 @@ export class Call {
       return turn.answer.value;
     }
     let isStored = Promise.resolve(false);
+    const note = (stored: Promise<boolean>): void => {
+      isStored = stored;
+    };
     try {
-      return await this.#compute(flight, latest ?? (await this.#read()), (stored) => (isStored = stored));
+      return await this.#compute(flight, latest ?? (await this.#read()), note);
     } finally {
       this.#core.inBackground(isStored.then((stored) => turn.end(stored ? 'stored' : 'open')));
     }

@@ -129,10 +129,10 @@ export class Core {
   async forgetRemoved(names: readonly string[], remove: (keys: readonly string[]) => Promise<unknown>): Promise<void> {
     this.flights.fence(names);
     this.flights.forget(names);
-    const written = names.filter((name) => this.writes.settled(name));
+    const written = names.filter((name) => this.writes.settled(name) !== undefined);
     if (written.length === 0) return;
     await this.writes.whileRemoving(written, async () => {
-      await Promise.all(written.map((key) => this.writes.settled(key)));
+      for (const key of written) await this.writes.settled(key);
       return remove(written);
     });
   }

@@ -33,7 +33,7 @@ export interface CachePolicy {
    * How long a hit in memory may trust what this process knows of its tags; `0` asks the shared store each time, also for
    * the cached calls inside. Default: as long as that is never stale.
    */
-  maxStaleness?: Duration | 0 | undefined;
+  maxStaleness?: Duration | undefined;
   /**
    * `'fleet'`: one process computes for all, where the store can lease (Redis, memcached); the others wait for the value.
    * Default `'process'`: one compute in each process.
@@ -98,9 +98,9 @@ export interface CacheOptions<Kind extends string = string> {
   /** The longest that one store operation may take. Default `'250ms'`. */
   deadline?: Duration | undefined;
   /** `maxStaleness` of every method that says nothing else. Default: as long as memory is never stale. */
-  maxStaleness?: Duration | 0 | undefined;
+  maxStaleness?: Duration | undefined;
   /** How long memory may serve, while the shared store gives no answer, what was valid a moment ago; `0`: not at all. Default `'10s'`. */
-  outageGrace?: Duration | 0 | undefined;
+  outageGrace?: Duration | undefined;
   /** What an invalidation does that cannot be delivered: resolve to `deferred`, or reject. Default `'defer'`. */
   onInvalidationFailure?: 'defer' | 'throw' | undefined;
   /** What carries invalidations to the memory of other processes; `false`: nothing. Default: Redis itself, where it is the store. */

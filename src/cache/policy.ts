@@ -199,7 +199,7 @@ export function cacheSettings(options: CacheOptions, where: string): CacheSettin
   });
 }
 
-function durationOrZero(value: Duration | 0 | undefined, where: string): number | undefined {
+function durationOrZero(value: Duration | undefined, where: string): number | undefined {
   return value === undefined || value === 0 ? value : durationMs(value, where);
 }
 

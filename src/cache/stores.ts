@@ -4,8 +4,10 @@ import type { Clock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import type { CacheProblem } from '../base/events.js';
 import { nextTurn } from '../policies/deadline.js';
+import type { Backend } from '../stores/backend.js';
 import type { StoreBus } from '../stores/bus.js';
 import { Coherence } from '../stores/coherence.js';
+import { layered } from '../stores/layered.js';
 import { MemoryStore } from '../stores/memory.js';
 import { SharedStore } from '../stores/shared.js';
 import type { Store } from '../stores/store.js';
@@ -34,27 +36,41 @@ type BackendTarget = Extract<StoreTarget, { kind: 'backend' }>;
 
 /** @throws CacheConfigError if the stores cannot be combined */
 export function openStores(parts: StoreParts): Store {
-  const [first, second, ...more] = parts.targets;
-  if (!first || more.length > 0) throw notTogether(`there are ${parts.targets.length} stores`);
-  if (!second)
-    return first.kind === 'memory' ? new MemoryStore(parts.clock, first) : openShared(first, parts, undefined).shared;
-  if (first.kind !== 'memory' || second.kind === 'memory')
-    throw notTogether('memory is not in front of a shared store');
-  return openTiers(first, second, parts);
+  const [first, ...others] = parts.targets;
+  if (!first) throw notTogether('there is no store');
+  const behind = (first.kind === 'memory' ? others : parts.targets).map((target) => {
+    if (target.kind === 'memory') throw notTogether('memory is not the first of the stores');
+    return target;
+  });
+  if (first.kind !== 'memory') return openShared(behind, parts, undefined).shared;
+  return behind.length === 0 ? new MemoryStore(parts.clock, first) : openTiers(first, behind, parts);
 }
 
 function notTogether(what: string): CacheConfigError {
   return new CacheConfigError({
     where: 'createCache',
     what,
-    instead: "write one store, or memory in front of a shared one: ['memory://', 'redis://localhost:6379']",
+    instead: "write the nearest first, and memory only there: ['memory://', 'redis://localhost:6379']",
+  });
+}
+
+function openBackend(targets: readonly BackendTarget[], { settings, report }: StoreParts): Backend {
+  const backends = targets.map((target) => target.open());
+  if (backends.length === 1) return backends[0] as Backend;
+  return layered(backends, {
+    deadlineMs: Math.ceil(settings.deadlineMs / 2),
+    report: (message, cause) => report({ code: 'store', message, cause }),
   });
 }
 
 /** `onRemoved`: of memory in front of it. Without, others are told of what is removed here, and nothing is remembered. */
-function openShared(target: BackendTarget, parts: StoreParts, onRemoved: StoreParts['onRemoved'] | undefined): Opened {
+function openShared(
+  targets: readonly BackendTarget[],
+  parts: StoreParts,
+  onRemoved: StoreParts['onRemoved'] | undefined,
+): Opened {
   const { settings, clock, names, report } = parts;
-  const backend = target.open();
+  const backend = openBackend(targets, parts);
   const bus = busOf(settings, backend.bus?.(names.channel));
   const coherence =
     bus &&
@@ -73,12 +89,14 @@ function openShared(target: BackendTarget, parts: StoreParts, onRemoved: StorePa
     remover: coherence,
     report,
   });
-  return { shared, coherence };
+  return { shared, coherence, name: backend.name };
 }
 
 interface Opened {
   readonly shared: SharedStore;
   readonly coherence: Coherence | undefined;
+  /** For messages. */
+  readonly name: string;
 }
 
 function busOf({ bus }: CacheSettings, own: StoreBus | undefined): StoreBus | undefined {
@@ -86,12 +104,12 @@ function busOf({ bus }: CacheSettings, own: StoreBus | undefined): StoreBus | un
   return bus ?? own;
 }
 
-function openTiers(memory: MemoryTarget, target: BackendTarget, parts: StoreParts): TieredStore {
-  const { shared, coherence } = openShared(target, parts, (removed, discard) => {
+function openTiers(memory: MemoryTarget, targets: readonly BackendTarget[], parts: StoreParts): TieredStore {
+  const { shared, coherence, name } = openShared(targets, parts, (removed, discard) => {
     tiers.forget(removed);
     return parts.onRemoved(removed, discard);
   });
-  if (!coherence && parts.settings.maxStalenessMs === undefined) tellOfVerification(target.name, parts);
+  if (!coherence && parts.settings.maxStalenessMs === undefined) tellOfVerification(name, parts);
   const tiers: TieredStore = new TieredStore(shared, {
     clock: parts.clock,
     bounds: memory,

@@ -9,7 +9,7 @@ export interface Bus {
    * Sends to every subscriber, the sender included; or, with `to`, at least to the one that subscribed under that id. May
    * resolve with the number of subscribers that it was sent to.
    */
-  publish(message: string, to?: string): Promise<number | void>;
+  publish(message: string, to?: string): Promise<unknown>;
   /** Begins to receive, under an id; called once. Tries again by itself where it is interrupted. */
   subscribe(id: string, subscriber: BusSubscriber): void;
   /** Ends the subscription. */

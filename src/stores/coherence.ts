@@ -113,7 +113,7 @@ export class Coherence implements Remover {
       echoed: false,
     };
     this.#announcements.set(announced, announcement);
-    let receivers: number | void = undefined;
+    let receivers: unknown;
     try {
       if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
       else await deleteMany(names);
