@@ -7,7 +7,8 @@ import { firstChanged } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
 import { Compute, type Subject } from './compute.js';
 import type { Core } from './core.js';
-import type { Scope } from './scope.js';
+import { type Scope, transactionOf } from './scope.js';
+import type { Transaction } from './transaction.js';
 
 /** Boxed, as `undefined` is a value too. */
 interface Answer {
@@ -19,6 +20,8 @@ export class Call {
   readonly #subject: Subject;
   readonly #scope: Scope;
   readonly #stopwatch: Stopwatch;
+  /** The one that runs around, if any; also when it has ended since. */
+  readonly #transaction: Transaction | undefined;
   /** The generations that the call knows beforehand: the two reserved ones and those of its argument tags. */
   readonly #names: readonly string[];
   readonly #tags: readonly string[];
@@ -30,6 +33,7 @@ export class Call {
     this.#subject = subject;
     this.#scope = scope;
     this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
+    this.#transaction = transactionOf(core, scope);
     this.#tags = subject.policy.tags(subject.self, subject.args);
     this.#names = [
       core.names.everything,
@@ -39,6 +43,7 @@ export class Call {
   }
 
   async answer(): Promise<unknown> {
+    if (this.#transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
       const reading = await this.#read();
@@ -50,6 +55,17 @@ export class Call {
       const shared = await this.#share(flight, began);
       if (shared) return shared.value;
     }
+  }
+
+  /**
+   * What the method reads inside a transaction may never be committed, so nobody else gets it; and what others compute
+   * may be without what was written here.
+   *
+   *   T1 writes A=1, not declared yet · T1 reads x: A=1, stored or shared · T1 rolls back · T0 reads x: A=1 was never there
+   */
+  async #answerInside(): Promise<unknown> {
+    const hit = this.#scope.mode === 'refresh' ? undefined : this.#hit(await this.#read());
+    return hit ? hit.value : this.#runPlain('transaction');
   }
 
   /** The value if there is a valid entry; never runs the method. */
@@ -89,7 +105,9 @@ export class Call {
     }
   }
 
-  #whyNot({ entry, expired, tokens, refuses, reason }: Reading): string {
+  #whyNot(reading: Reading): string {
+    const { entry, expired, tokens, reason } = reading;
+    const refuses = this.#refusing(reading);
     if (!entry || !tokens) return reason;
     if (!entry.payload) return 'tags not captured yet';
     if (expired) return 'expired';
@@ -100,12 +118,18 @@ export class Call {
     return changed === undefined ? 'fresh' : `invalidated: ${this.#shown(changed)}`;
   }
 
+  /** Judged by all that an entry has: its tag may be an inherited one, which the arguments do not tell. */
+  #refusing({ refuses }: Reading): Reading['refuses'] {
+    const transaction = this.#transaction;
+    return transaction ? (name) => refuses(name) || transaction.isPending(name) : refuses;
+  }
+
   #use(entry: Entry): void {
     const { hints } = this.#core;
     const { key } = this.#subject;
     const late = entry.generations.map(([name]) => name).filter((name) => !this.#names.includes(name));
     if (late.length > 0) hints.set(key, late);
-    if (entry.sliding) this.#core.inBackground(this.#slide(entry));
+    if (entry.sliding && !this.#transaction) this.#core.inBackground(this.#slide(entry));
     inherit(this.#core, this.#scope, entry.generations);
     this.#tell('hit', entry);
   }

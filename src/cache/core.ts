@@ -9,6 +9,8 @@ import type { Tokens } from '../policies/generations.js';
 import type { Store } from '../stores/store.js';
 import type { Names } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { transactionOf, withTransaction } from './scope.js';
+import { Transaction } from './transaction.js';
 
 /** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
 const remembered = 10_000;
@@ -93,6 +95,30 @@ export class Core {
   }
 
   /**
+   * Runs `fn`; what is invalidated or forgotten inside waits until it has settled. One inside another is part of that.
+   * Also where `fn` failed, as its data may have been committed all the same:
+   *
+   *   T1 commits A=1, the answer is lost, fn throws · nothing invalidated · T0 reads x: A=0 until its ttl
+   */
+  async transaction<T>(fn: () => Promise<T>): Promise<T> {
+    if (transactionOf(this)) return fn();
+    const transaction = new Transaction();
+    try {
+      return await withTransaction(this, transaction, fn);
+    } finally {
+      transaction.end();
+      await this.#carryOut(transaction);
+    }
+  }
+
+  async #carryOut({ names, keys, told }: Transaction): Promise<void> {
+    const forgetting = keys.map((key) => this.forget(key));
+    const status = names.length > 0 ? await this.invalidate(names) : 'done';
+    await Promise.all(forgetting);
+    for (const tags of told) this.events.emit('invalidation', { tags, status });
+  }
+
+  /**
    * Invalidates generations: here at once, in the store when it has acknowledged. Where it has not, the generations go on
    * standing there, also for computes that began in between:
    *
@@ -100,6 +126,8 @@ export class Core {
    *   T0 joins o, as Gb is unchanged · o ends, reads Ga once more: unchanged, and yet T0 must not get it
    */
   async invalidate(names: readonly string[]): Promise<'done' | 'deferred'> {
+    const transaction = transactionOf(this);
+    if (transaction) return transaction.invalidate(names);
     this.flights.fence(names);
     const status = await this.store.remove(names);
     if (status === 'deferred') this.flights.fence(names);
@@ -108,6 +136,8 @@ export class Core {
 
   /** Removes one entry; computes that run here will not bring it back. */
   async forget(key: string): Promise<'done' | 'deferred'> {
+    const transaction = transactionOf(this);
+    if (transaction) return transaction.forget(key);
     this.flights.forget(key);
     this.writes.changed(key);
     await this.writes.settled(key);

@@ -11,7 +11,7 @@ import { type CachedMethodHandle, type InvalidationResult, runOriginal } from '.
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
 import type { Counts } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
-import { currentScope, type Scope } from './scope.js';
+import { currentScope, type Scope, transactionOf } from './scope.js';
 
 /** Where a method's entries lie, per name that it has. */
 interface Place {
@@ -74,9 +74,14 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, run, keyed.reason);
     const { key, place } = keyed;
-    const local = scope.mode === 'cached' ? this.#core.store.peek(key) : undefined;
+    const local = this.#mayPeek(scope) ? this.#core.store.peek(key) : undefined;
     const served = local && this.#serve(local.entry, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
+  }
+
+  /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
+  #mayPeek(scope: Scope): boolean {
+    return scope.mode === 'cached' && !transactionOf(this.#core, scope);
   }
 
   /** The value of a call if there is a valid entry; the method does not run. */
