@@ -170,6 +170,10 @@ const makers: Readonly<Record<string, Make>> = {
     const cache = open();
     return outcomes(cache, () => cache.bypass(find(cache)));
   },
+  transaction: async () => {
+    const cache = open();
+    return outcomes(cache, () => cache.transaction(find(cache)));
+  },
   when: async () => {
     const cache = open();
     return outcomes(cache, cache.wrap('never', load, { when: () => false }));

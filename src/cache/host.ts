@@ -10,7 +10,10 @@ export interface MethodHandle {
   call(self: unknown, args: unknown[]): Promise<unknown>;
 }
 
-/** What an invalidation came to. `deferred`: the store did not acknowledge it; refused in this process until it does. */
+/**
+ * What an invalidation came to. `deferred`: the store did not acknowledge it, and it is refused in this process until it does;
+ * or it waits for the end of a transaction.
+ */
 export interface InvalidationResult {
   /** `done`: nobody gets what was computed before. */
   readonly status: 'done' | 'deferred';

@@ -30,7 +30,7 @@ import {
   checkedTags,
   invalidationPolicy,
 } from './policy.js';
-import { withScope } from './scope.js';
+import { transactionOf, withScope } from './scope.js';
 import { openStores } from './stores.js';
 import { beforeTermination } from './termination.js';
 
@@ -187,6 +187,25 @@ export class CacheManager<Tag extends string = string> {
   }
 
   /**
+   * Runs `fn`, which commits or rolls back data. What is invalidated or forgotten inside waits until `fn` has settled, also
+   * where it throws, and resolves to `deferred` until then. A cached call inside gets an entry that nothing of that concerns, or
+   * runs its method; nothing is stored, and no running method is shared. One inside another is part of the outermost.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * await cache.transaction(async () => {
+   *   await cache.invalidate('product:1'); // { status: 'deferred' }
+   * });
+   * ```
+   */
+  transaction<T>(fn: () => Promise<T>): Promise<T> {
+    return this.#core.transaction(fn);
+  }
+
+  /**
    * Runs `fn` and tells what each cached call inside did, and why.
    *
    * @example
@@ -248,7 +267,10 @@ export class CacheManager<Tag extends string = string> {
 
   async #invalidated(tags: readonly string[], names: readonly string[]): Promise<InvalidationResult> {
     if (names.length === 0) return { status: 'done' };
+    const transaction = transactionOf(this.#core);
+    transaction?.tell(tags);
     const status = await this.#core.invalidate(names);
+    if (transaction) return { status };
     this.#core.events.emit('invalidation', { tags, status });
     const what = tags.length === 0 ? 'clear()' : `The invalidation of ${tags.join(', ')}`;
     return this.#core.resultOf(status, what, tags);

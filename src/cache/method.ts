@@ -13,7 +13,7 @@ import { type CachedMethodHandle, type InvalidationResult, runOriginal } from '.
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
 import type { Counts } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
-import { currentScope, type Scope } from './scope.js';
+import { currentScope, type Scope, transactionOf } from './scope.js';
 
 /** Where a method's entries lie, per name that it has. */
 interface Place {
@@ -83,9 +83,14 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
-    const local = scope.mode === 'cached' ? this.#peek(scope, key) : undefined;
+    const local = this.#mayPeek(scope) ? this.#peek(scope, key) : undefined;
     const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
+  }
+
+  /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
+  #mayPeek(scope: Scope): boolean {
+    return scope.mode === 'cached' && !transactionOf(this.#core, scope);
   }
 
   /** The value of a call if there is a valid entry; the method does not run. */
