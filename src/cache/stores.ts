@@ -42,6 +42,7 @@ export function openStores(parts: StoreParts): Store {
     if (target.kind === 'memory') throw notTogether('memory is not the first of the stores');
     return target;
   });
+  if (behind.length === 0 && parts.settings.bus) throw busForNothing();
   if (first.kind !== 'memory') return openShared(behind, parts, undefined).shared;
   return behind.length === 0 ? new MemoryStore(parts.clock, first) : openTiers(first, behind, parts);
 }
@@ -51,6 +52,14 @@ function notTogether(what: string): CacheConfigError {
     where: 'createCache',
     what,
     instead: "write the nearest first, and memory only there: ['memory://', 'redis://localhost:6379']",
+  });
+}
+
+function busForNothing(): CacheConfigError {
+  return new CacheConfigError({
+    where: 'createCache',
+    what: 'there is a bus, and no shared store whose invalidations it could carry',
+    instead: "leave it out, or write a shared store behind memory: ['memory://', 'memcached://localhost:11211']",
   });
 }
 

@@ -93,7 +93,7 @@ function isText(value: unknown): value is string {
  * import { createCache, localBus } from 'cachette';
  *
  * const bus = localBus();
- * const cache = createCache('memory://', { bus: bus.connect() });
+ * const cache = createCache(['memory://', 'memcached://localhost:11211'], { bus: bus.connect() });
  * ```
  */
 export function localBus(): { connect(): Bus } {

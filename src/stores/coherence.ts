@@ -13,12 +13,15 @@ import { later, monotonicMs, withDeadline } from '../policies/deadline.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
 
+/**
+ * Resolves when no other process trusts what it remembers of what was removed; to false if one neither answers nor ends.
+ */
+export type Acknowledged = () => Promise<boolean>;
+
 /** What removes keys from a store, and tells others of it. */
 export interface Remover {
   /** Resolves when the store has acknowledged. */
-  remove(names: readonly string[]): Promise<void>;
-  /** Resolves when no other process trusts what it remembers of what was removed before; false if one neither answers nor ends. */
-  acknowledged(): Promise<boolean>;
+  remove(names: readonly string[]): Promise<Acknowledged>;
   /** Tells that nobody needs to wait for this process any more. */
   close(): Promise<void>;
 }
@@ -55,16 +58,14 @@ interface Announcement {
   /** When the store acknowledged the removal; undefined before. */
   sentAt: number | undefined;
   repeatedAt: number;
-  /** The message came back, and so did everything that was sent before it: the roster is complete. */
+  /** The message came back, and so did everything that was sent before it. */
   echoed: boolean;
+  /** Whoever waits is told, once. */
+  settle: (isDone: boolean) => void;
 }
 
-/** Who waits for the answers to some announcements. */
-interface Waiting {
-  readonly numbers: readonly number[];
-  readonly until: number;
-  readonly resolve: (done: boolean) => void;
-}
+const nobodyWaits = (): void => {};
+const done: Acknowledged = () => Promise.resolve(true);
 
 export class Coherence implements Remover {
   readonly #id = randomBytes(9).toString('base64url');
@@ -72,7 +73,6 @@ export class Coherence implements Remover {
   readonly #lease = new Lease();
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
-  readonly #waiting = new Set<Waiting>();
   #announced = 0;
   #aliveAt = monotonicMs();
   #isSubscribed = false;
@@ -101,8 +101,7 @@ export class Coherence implements Remover {
     return this.#lease.era(monotonicMs());
   }
 
-  async remove(names: readonly string[]): Promise<void> {
-    const { bus, deleteMany } = this.#options;
+  async remove(names: readonly string[]): Promise<Acknowledged> {
     const announced = ++this.#announced;
     const message = writeMessage({ kind: 'removed', from: this.#id, announced, names });
     const announcement: Announcement = {
@@ -111,31 +110,44 @@ export class Coherence implements Remover {
       sentAt: undefined,
       repeatedAt: 0,
       echoed: false,
+      settle: nobodyWaits,
     };
     this.#announcements.set(announced, announcement);
-    let receivers: unknown;
     try {
-      if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
-      else await deleteMany(names);
+      const receivers = await this.#removeAndTell(names, announcement);
+      if (receivers === 0 && !this.#isSubscribed) {
+        this.#announcements.delete(announced);
+        return done;
+      }
     } catch (error) {
       // The number stays used: whoever misses it trusts less, which is right if the message was sent after all.
       this.#announcements.delete(announced);
       throw error;
     }
-    announcement.sentAt = announcement.repeatedAt = monotonicMs();
-    if (!bus.deleteAndPublish) receivers = await bus.publish(message).catch((error: unknown) => this.#tellOnce(error));
-    if (!this.#isSubscribed && receivers === 0) this.#announcements.delete(announced);
-    else this.#subscribe();
-    this.#checkSoon();
+    this.#subscribe();
+    // Also where nobody waits: a replay is repeated as well to those that have not heard.
+    this.#checkLater();
+    return () => this.#acknowledged(announced, announcement);
   }
 
-  acknowledged(): Promise<boolean> {
-    this.#check();
-    const sent = [...this.#announcements].filter(([, { sentAt }]) => sentAt !== undefined);
-    if (sent.length === 0) return Promise.resolve(true);
+  async #removeAndTell(names: readonly string[], announcement: Announcement): Promise<unknown> {
+    const { bus, deleteMany } = this.#options;
+    const { message } = announcement;
+    let receivers: unknown;
+    if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
+    else await deleteMany(names);
+    announcement.sentAt = announcement.repeatedAt = monotonicMs();
+    if (bus.deleteAndPublish) return receivers;
+    return bus.publish(message).catch((error: unknown) => this.#tellOnce(error));
+  }
+
+  #acknowledged(announced: number, announcement: Announcement): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    this.#check(announced, announcement, this.#roster.live(monotonicMs()));
+    if (!this.#announcements.has(announced)) return Promise.resolve(true);
     return new Promise((resolve) => {
-      this.#waiting.add({ numbers: sent.map(([number]) => number), until: monotonicMs() + patienceMs, resolve });
-      this.#checkSoon();
+      announcement.settle = resolve;
+      this.#checkLater();
     });
   }
 
@@ -144,8 +156,8 @@ export class Coherence implements Remover {
     this.#closed = true;
     this.#cancelBeat();
     this.#cancelCheck?.();
-    for (const { resolve } of this.#waiting) resolve(false);
-    this.#waiting.clear();
+    for (const { settle } of this.#announcements.values()) settle(false);
+    this.#announcements.clear();
     if (!this.#isSubscribed) return;
     const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
     await withDeadline(bye, farewellMs).catch(() => undefined);
@@ -211,19 +223,20 @@ export class Coherence implements Remover {
     const announcement = this.#announcements.get(message.announced);
     if (!announcement) return;
     announcement.echoed = true;
-    this.#checkSoon();
+    this.#check(message.announced, announcement, this.#roster.live(now));
   }
 
   #receiveOther(message: BusMessage): void {
     const now = monotonicMs();
     if (message.kind === 'bye') {
       this.#roster.left(message.from);
-      this.#checkSoon();
+      this.#checkAll();
       return;
     }
     if (message.kind === 'heard') {
-      this.#announcements.get(message.announced)?.answered.add(message.from);
-      this.#checkSoon();
+      const announcement = this.#announcements.get(message.announced);
+      announcement?.answered.add(message.from);
+      if (announcement) this.#check(message.announced, announcement, this.#roster.live(now));
       return;
     }
     const { from, announced } = message;
@@ -242,56 +255,55 @@ export class Coherence implements Remover {
 
   // ---------------------------------------------------------------------------------------------- answers
 
-  #checkSoon(): void {
-    if (this.#closed) return;
-    if (this.#announcements.size === 0) {
-      this.#settle();
-      return;
-    }
-    this.#check();
-    if (this.#announcements.size > 0) this.#cancelCheck ??= later(repeatMs / 4, () => this.#checkAgain());
+  #checkLater(): void {
+    if (this.#closed || this.#announcements.size === 0) return;
+    this.#cancelCheck ??= later(repeatMs / 4, () => {
+      this.#cancelCheck = undefined;
+      this.#checkAll();
+    });
   }
 
-  #checkAgain(): void {
-    this.#cancelCheck = undefined;
-    this.#checkSoon();
+  #checkAll(): void {
+    const live = this.#roster.live(monotonicMs());
+    for (const [announced, announcement] of this.#announcements) this.#check(announced, announcement, live);
+    this.#checkLater();
   }
 
-  #check(): void {
+  /** `live`: the peers that may still trust what they remember. */
+  #check(announced: number, announcement: Announcement, live: readonly string[]): void {
+    const { sentAt, echoed, answered } = announcement;
+    if (sentAt === undefined) return;
     const now = monotonicMs();
-    for (const [announced, announcement] of this.#announcements) {
-      const { sentAt } = announcement;
-      if (sentAt === undefined) continue;
-      const silent = this.#silent(announcement, now);
-      // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
-      // its own has come back by then, but for those before which it has heard this.
-      const isEveryoneKnown = announcement.echoed && now - this.#listeningSince >= everyLeaseMs;
-      const isKnown = isEveryoneKnown || now - sentAt >= everyLeaseMs;
-      if ((isKnown && silent.length === 0) || now - sentAt > forgottenAfterMs) this.#announcements.delete(announced);
-      else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
-    }
-    this.#settle();
+    const waitedMs = now - sentAt;
+    // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
+    // its own has come back by then, but for those before which it has heard this.
+    const isEveryoneKnown = echoed && now - this.#listeningSince >= everyLeaseMs;
+    const isKnown = isEveryoneKnown || waitedMs >= everyLeaseMs;
+    if (isKnown && live.every((id) => answered.has(id))) this.#end(announced, announcement, true);
+    else if (waitedMs > forgottenAfterMs) this.#announcements.delete(announced);
+    else if (waitedMs > patienceMs) this.#giveUp(announcement);
+    else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
   }
 
-  /** Those that may still trust what they remember and have not answered. */
-  #silent({ answered }: Announcement, now: number): string[] {
-    return this.#roster.live(now).filter((id) => !answered.has(id));
+  #end(announced: number, { settle }: Announcement, isDone: boolean): void {
+    this.#announcements.delete(announced);
+    settle(isDone);
+  }
+
+  /** Nobody waits any more; it is repeated all the same, until the silent one answers or ends. */
+  #giveUp(announcement: Announcement): void {
+    if (announcement.settle !== nobodyWaits) {
+      this.#options.report('A process neither acknowledges an invalidation nor ends.');
+      announcement.settle(false);
+      announcement.settle = nobodyWaits;
+    }
+    const now = monotonicMs();
+    if (now - announcement.repeatedAt >= heartbeatMs) this.#repeat(announcement, now);
   }
 
   #repeat(announcement: Announcement, now: number): void {
     announcement.repeatedAt = now;
     this.#publish(announcement.message);
-  }
-
-  #settle(): void {
-    const now = monotonicMs();
-    for (const waiting of this.#waiting) {
-      const isDone = !waiting.numbers.some((number) => this.#announcements.has(number));
-      if (!isDone && now < waiting.until) continue;
-      this.#waiting.delete(waiting);
-      if (!isDone) this.#options.report('A process neither acknowledges an invalidation nor ends.');
-      waiting.resolve(isDone);
-    }
   }
 }
 

@@ -120,9 +120,9 @@ export class TieredStore implements Store {
    */
   async remove(names: readonly string[]): Promise<'done' | 'deferred'> {
     this.forget(names);
-    const isDeleted = await this.#shared.delete(names);
+    const acknowledged = await this.#shared.delete(names);
     this.forget(names);
-    return isDeleted && (await this.#shared.acknowledged()) ? 'done' : 'deferred';
+    return acknowledged && (await acknowledged()) ? 'done' : 'deferred';
   }
 
   /** What is known of these is wrong from now on, and so is what a read that is under way brings of them. */
