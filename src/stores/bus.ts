@@ -91,9 +91,11 @@ function isText(value: unknown): value is string {
  * @example
  * ```ts
  * import { createCache, localBus } from 'cachette';
+ * import { Keyv } from 'keyv';
  *
- * const bus = localBus();
- * const cache = createCache('memory://', { bus: bus.connect() });
+ * const [store, bus] = [new Keyv(), localBus()];
+ * const here = createCache(['memory://', store], { bus: bus.connect() });
+ * const there = createCache(['memory://', store], { bus: bus.connect() });
  * ```
  */
 export function localBus(): { connect(): Bus } {
