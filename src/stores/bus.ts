@@ -98,7 +98,10 @@ function isText(value: unknown): value is string {
  * const there = createCache(['memory://', store], { bus: bus.connect() });
  * ```
  */
-export function localBus(): { connect(): Bus } {
+export function localBus(): {
+  /** A connection of its own for one cache. */
+  connect(): Bus;
+} {
   const subscribers = new Map<string, BusSubscriber>();
   return { connect: () => new LocalConnection(subscribers) };
 }
