@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-import { type Cache, type CacheProblem, createCache } from 'cachette';
+import { type Cache, type CacheProblem, createCache, type Duration } from 'cachette';
 
 import type { CallReport, Order, Orders, Setup } from './caller.js';
 
@@ -23,15 +23,18 @@ class Session {
   gate: Promise<void> | undefined;
   release = (): void => {};
 
-  constructor(uri: string, { deadlineMs, methodMs, listens, behindMs = 0 }: Setup) {
+  constructor(stores: string | readonly string[], setup: Setup) {
+    const { deadlineMs, methodMs, listens, behindMs = 0, singleFlight, outageGraceMs } = setup;
     const clock = { now: () => Date.now() - behindMs };
-    this.cache = createCache(uri, { namespace: 'failure', deadline: deadlineMs, clock });
+    const options = { namespace: 'failure', deadline: deadlineMs, clock, outageGrace: outageGraceMs as Duration };
+    this.cache = createCache(stores as string | string[], options);
     this.#methodMs = methodMs;
     this.cache.on('error', (problem) => this.#problems.push(problem));
     if (listens) this.cache.on('warning', (warning) => this.#warnings.push(warning));
     this.#read = this.cache.wrap('read', (id: string) => this.#load(id), {
       ttl: '10m',
       tags: (id) => [`row:${id}`, 'rows'],
+      singleFlight,
     });
   }
 
@@ -40,7 +43,7 @@ class Session {
   async #load(id: string): Promise<string> {
     const { row: seen, gate } = this;
     this.gate = undefined;
-    this.#runs.set(id, this.#runsOf(id) + 1);
+    this.#runs.set(id, this.runsOf(id) + 1);
     this.running += 1;
     await sleep(this.#methodMs);
     await gate;
@@ -52,10 +55,10 @@ class Session {
   }
 
   async call(id: string): Promise<CallReport> {
-    const before = this.#runsOf(id);
+    const before = this.runsOf(id);
     const start = performance.now();
     const end = (outcome: Pick<CallReport, 'value' | 'threw'>): CallReport => {
-      return { ...outcome, ms: performance.now() - start, runs: this.#runsOf(id) - before };
+      return { ...outcome, ms: performance.now() - start, runs: this.runsOf(id) - before };
     };
     try {
       return end({ value: await this.#read(id) });
@@ -73,7 +76,7 @@ class Session {
     };
   }
 
-  #runsOf(id: string): number {
+  runsOf(id: string): number {
     return this.#runs.get(id) ?? 0;
   }
 }
@@ -91,9 +94,9 @@ async function inTurn(ids: readonly string[]): Promise<CallReport[]> {
 }
 
 const orders: Orders = {
-  open: async (uri, setup) => {
+  open: async (stores, setup) => {
     ownResources ??= process.getActiveResourcesInfo();
-    session = new Session(uri, setup);
+    session = new Session(stores, setup);
   },
   inTurn: (...ids) => inTurn(ids),
   atOnce: (...ids) => Promise.all(ids.map((id) => session.call(id))),
@@ -101,6 +104,7 @@ const orders: Orders = {
     session.gate = new Promise((resolve) => (session.release = resolve));
   },
   release: async () => session.release(),
+  runs: async (id) => session.runsOf(id),
   running: async () => session.running,
   set: async (row) => void (session.row = row),
   invalidate: async (...tags) => {
@@ -125,4 +129,8 @@ process.on('message', ({ id, order, args }: Order) => {
   if (order === 'leave') return process.disconnect();
   const carryOut = orders[order] as (...given: unknown[]) => Promise<unknown>;
   void carryOut(...args).then((result) => process.send?.({ id, result }));
+});
+
+process.once('SIGTERM', () => {
+  void session.cache.close().then(() => process.disconnect());
 });

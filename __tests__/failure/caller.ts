@@ -20,12 +20,14 @@ export interface Setup {
   readonly listens?: boolean;
   /** How far the clock of the cache is behind. */
   readonly behindMs?: number;
+  readonly singleFlight?: 'process' | 'fleet';
+  readonly outageGraceMs?: number;
 }
 
 /** What the process does when it is told to. */
 export interface Orders {
   /** Makes a cache, which is the one that all other orders are about. */
-  open(uri: string, setup: Setup): Promise<void>;
+  open(stores: string | readonly string[], setup: Setup): Promise<void>;
   /** Calls the function for each id, the next one when the last has answered. An id that begins with `broken` throws. */
   inTurn(...ids: string[]): Promise<CallReport[]>;
   atOnce(...ids: string[]): Promise<CallReport[]>;
@@ -34,6 +36,8 @@ export interface Orders {
   /** The next run of the function, having read its row, does not return before `release`. */
   hold(): Promise<void>;
   release(): Promise<void>;
+  /** How often the function has run for this id. */
+  runs(id: string): Promise<number>;
   /** How many runs of the function have read their row and not returned. */
   running(): Promise<number>;
   invalidate(...tags: string[]): Promise<{ status: 'done' | 'deferred'; ms: number }>;
@@ -64,6 +68,10 @@ export interface Caller extends Orders {
   output(): string;
   /** Lets it end: nothing but the cache could keep it alive now. */
   end(): Promise<Ending>;
+  /** SIGTERM: it closes its cache, and ends when nothing keeps it alive. */
+  terminate(): Promise<Ending>;
+  freeze(): void;
+  thaw(): void;
   kill(): Promise<void>;
 }
 
@@ -85,6 +93,7 @@ export function startCaller(): Caller {
       child.send({ id, order: name, args } satisfies Order);
       return (await child.next((reply) => reply.id === id)).result as Awaited<ReturnType<Orders[K]>>;
     };
+  const signal = (name: NodeJS.Signals): void => void (child.pid !== undefined && process.kill(child.pid, name));
   return {
     open: order('open'),
     inTurn: order('inTurn'),
@@ -92,18 +101,24 @@ export function startCaller(): Caller {
     set: order('set'),
     hold: order('hold'),
     release: order('release'),
+    runs: order('runs'),
     running: order('running'),
     invalidate: order('invalidate'),
     told: order('told'),
     close: order('close'),
     resources: order('resources'),
     output: () => child.output(),
-    end: async () => {
-      const start = performance.now();
-      child.send({ id: 0, order: 'leave', args: [] } satisfies Order);
-      const code = await Promise.race([child.done, sleep(endsWithinMs, -1, { ref: false })]);
-      return { code, output: child.output(), ms: performance.now() - start };
-    },
+    end: () => ending(child, () => child.send({ id: 0, order: 'leave', args: [] } satisfies Order)),
+    terminate: () => ending(child, () => signal('SIGTERM')),
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
     kill: () => child.kill(),
   };
+}
+
+async function ending(child: TestChild<Reply>, begin: () => void): Promise<Ending> {
+  const start = performance.now();
+  begin();
+  const code = await Promise.race([child.done, sleep(endsWithinMs, -1, { ref: false })]);
+  return { code, output: child.output(), ms: performance.now() - start };
 }

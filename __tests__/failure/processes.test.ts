@@ -1,3 +1,4 @@
+import { workTogether } from '../fleet/random.js';
 import {
   type MemcachedTestServer,
   type RedisTestServer,
@@ -6,7 +7,6 @@ import {
   until,
 } from '../support/servers.js';
 import { type Caller, startCaller } from './caller.js';
-import { workTogether } from './random.js';
 
 jest.setTimeout(60_000);
 
@@ -113,8 +113,8 @@ const rows = 12;
 describe.each(kinds)('four processes over $name that read and write at random', (kind) => {
   it('read nothing stale, though tags are evicted and one clock is behind', async () => {
     const server = await kind.start();
-    const work = { uri: server.uri, seconds, rows, callers: 6, behindMs: 0 };
-    const working = workTogether([work, work, work, { ...work, behindMs }]);
+    const work = { stores: server.uri, rows, callers: 6 };
+    const working = workTogether([work, work, work, { ...work, behindMs }], seconds);
     const evicted = await evictUntil(working, (row) => kind.evict(server, `random:1:#t:row:${row}`));
     const ends = await working;
     await server.stop();

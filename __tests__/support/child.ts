@@ -5,11 +5,11 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { buildSync } from 'esbuild';
+import { buildSync, type OutputFile } from 'esbuild';
 
 import { repositoryRoot } from './find-binary.js';
 import { Guard } from './guard.js';
@@ -121,11 +121,21 @@ function bundleDirectory(): string {
   return mkdtempSync(join(parent, 'child-'));
 }
 
-/** `keepNames`, because class names are part of cache keys and a bundle renames what collides. */
+const bundles = new Map<string, Uint8Array>();
+
+/** Several processes of a test run the same script: it is bundled once. */
 function bundle(script: string, directory: string): string {
-  const root = repositoryRoot();
   const outfile = join(directory, 'script.mjs');
-  buildSync({
+  const bytes = bundles.get(script) ?? build(script, outfile);
+  bundles.set(script, bytes);
+  writeFileSync(outfile, bytes);
+  return outfile;
+}
+
+/** `keepNames`, because class names are part of cache keys and a bundle renames what collides. */
+function build(script: string, outfile: string): Uint8Array {
+  const root = repositoryRoot();
+  const { outputFiles } = buildSync({
     absWorkingDir: root,
     entryPoints: [resolve(root, script)],
     outfile,
@@ -138,8 +148,9 @@ function bundle(script: string, directory: string): string {
     keepNames: true,
     sourcemap: 'inline',
     logLevel: 'silent',
+    write: false,
   });
-  return outfile;
+  return (outputFiles[0] as OutputFile).contents;
 }
 
 /** Unreferenced, so that a child that a failing test forgot does not keep the test run from ending. */
