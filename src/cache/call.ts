@@ -172,8 +172,12 @@ export class Call {
   }
 
   async #landing(flight: Flight): Promise<Landing> {
+    const { decision } = this.#subject.run;
+    decision?.made();
     try {
-      return await this.#waitingFor(flight, () => flight.landing);
+      const landing = await this.#waitingFor(flight, () => flight.landing);
+      decision?.reopened();
+      return landing;
     } catch (error) {
       this.#reason = 'joined';
       this.#failed();

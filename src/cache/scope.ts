@@ -36,6 +36,12 @@ export class Inheritance {
     }
   }
 
+  /** A part of the method depends on this. */
+  addAll({ taint, generations }: Inheritance): void {
+    if (taint !== undefined) this.spoil(taint);
+    this.add([...generations]);
+  }
+
   /** A cached call inside came back without complete generations. */
   spoil(reason: string): void {
     this.#taint ??= reason;
