@@ -203,9 +203,14 @@ export class Call {
 
   /** Undefined if the compute has failed by what this caller may not be told. */
   async #landing(flight: Flight, takesAny: () => boolean): Promise<Landing | undefined> {
+    const { decision } = this.#subject.run;
+    decision?.made();
     try {
-      return await this.#waitingFor(flight, () => flight.landing);
+      const landing = await this.#waitingFor(flight, () => flight.landing);
+      decision?.reopened();
+      return landing;
     } catch (error) {
+      decision?.reopened();
       if (flight.failedUnverified && !takesAny()) return undefined;
       this.#reason = 'joined';
       this.#failed();
@@ -239,10 +244,14 @@ export class Call {
 
   /** One process computes, the others read what it has stored. Who shares this flight reads by itself. */
   async #computeForAll(flight: Flight): Promise<unknown> {
-    const { key, policy } = this.#subject;
+    const { key, policy, run } = this.#subject;
     let latest: Reading | undefined;
     const find = async (): Promise<Answer | undefined> => this.#hit((latest = await this.#read()));
-    const turn = await this.#waitingFor(flight, () => takeTurn({ core: this.#core, key, where: policy.where, find }));
+    // To wait for another process is a decision too, or two that take many ids could wait for each other.
+    const onWait = (): void => run.decision?.made();
+    const waiting = { core: this.#core, key, where: policy.where, onWait, find };
+    const turn = await this.#waitingFor(flight, () => takeTurn(waiting));
+    run.decision?.reopened();
     if ('answer' in turn) {
       flight.land(elsewhere);
       return turn.answer.value;

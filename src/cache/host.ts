@@ -33,6 +33,8 @@ export interface CachedMethodHandle extends MethodHandle {
 export interface MethodHost {
   /** @throws CacheConfigError */
   cached(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle;
+  /** The same for a method that takes ids and gives items; the options are those of one element. @throws CacheConfigError */
+  cachedMany(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle;
   /** @throws CacheConfigError */
   invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle;
 }

@@ -16,6 +16,7 @@ import {
   type MethodHost,
 } from './host.js';
 import { createMethodSource, Identities, type MethodSource } from './identity.js';
+import { CachedManyMethod } from './many.js';
 import { CachedMethod, formatOf, InvalidatingMethod } from './method.js';
 import { Names } from './names.js';
 import type { Args, AsyncMethod, CachedOptions, CacheOptions } from './options.js';
@@ -63,6 +64,7 @@ export class CacheManager<Tag extends string = string> {
   /** @internal */
   readonly [methodHost]: MethodHost = {
     cached: (source, options, where) => this.#cached(source, options, where),
+    cachedMany: (source, options, where) => this.#cachedMany(source, options, where),
     invalidates: (source, options, where) => this.#invalidates(source, options, where),
   };
   readonly #core: Core;
@@ -241,6 +243,11 @@ export class CacheManager<Tag extends string = string> {
   #cached(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle {
     checkCachedOptions(options, where);
     return this.#method(source, options, where);
+  }
+
+  #cachedMany(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle {
+    checkCachedOptions(options, where);
+    return new CachedManyMethod(this.#core, this.#method(source, options, where), where);
   }
 
   #invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle {

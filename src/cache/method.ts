@@ -7,7 +7,7 @@ import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
 import { Call, inherit, slide } from './call.js';
-import type { Subject } from './compute.js';
+import type { Run, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
@@ -76,7 +76,7 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** The same with another function to run instead of the method. */
-  callWith(self: unknown, args: unknown[], run: () => PromiseLike<unknown>): Promise<unknown> {
+  callWith(self: unknown, args: unknown[], run: Run): Promise<unknown> {
     const scope = currentScope();
     const unused = this.#whyUnused(scope, self, args);
     if (unused !== undefined) return this.#runPlain(scope, { self, run }, unused);

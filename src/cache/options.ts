@@ -75,6 +75,26 @@ export interface CachedOptions<This, F extends AsyncMethod, Tag extends string =
   storeWhen?: ((this: This, result: Result<F>, ...args: Args<F>) => boolean) | undefined;
 }
 
+/** A method that takes ids and gives an item for each, in their order. `any` as in {@link AsyncMethod}. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see there
+export type ManyMethod = (this: any, ids: any) => PromiseLike<readonly any[]>;
+/** What identifies an element of `F`. */
+export type IdOf<F> = Args<F> extends readonly [ids: readonly (infer Id)[]] ? Id : never;
+/** What `F` gives for an id. */
+export type ItemOf<F extends AsyncMethod> = Result<F> extends readonly (infer Item)[] ? Item : never;
+/** A method that is like `F`, for one element. */
+export type ElementOf<F extends AsyncMethod> = (id: IdOf<F>) => Promise<ItemOf<F>>;
+
+/**
+ * The options of `@CachedMany`: those of `@Cached`, for one element. `tags`, `key` and `when` are functions of its `id`; `ttl`,
+ * `resultTags` and `storeWhen` of its `item` and `id`. `This` and `F` are inferred from the method.
+ */
+export type CachedManyOptions<This, F extends ManyMethod, Tag extends string = string> = CachedOptions<
+  This,
+  ElementOf<F>,
+  Tag
+>;
+
 /** The options of `@Invalidates`. */
 export interface InvalidatesOptions<This, F extends AsyncMethod, Tag extends string = string> {
   /** Tags known from the arguments. */

@@ -46,6 +46,12 @@ export class Inheritance {
     }
   }
 
+  /** A part of the method depends on this. */
+  addAll({ taint, generations, names }: Inheritance): void {
+    if (taint !== undefined) this.spoil(taint, names && [...names]);
+    this.add([...generations]);
+  }
+
   /** A cached call inside came back without complete generations; with the names of them where those are known. */
   spoil(reason: string, names?: readonly string[]): void {
     if (this.#isSealed) return;
