@@ -3,7 +3,7 @@
  * holder has died ends by itself; one whose method takes long is prolonged.
  */
 
-import { later } from '../policies/deadline.js';
+import { awaited, later } from '../policies/deadline.js';
 import type { LeaseEnd } from '../stores/store.js';
 import type { Core } from './core.js';
 
@@ -67,7 +67,7 @@ function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => later(ms, resolve));
+  return new Promise((resolve) => awaited(ms, resolve));
 }
 
 function warnUnable(core: Core, where: string): void {

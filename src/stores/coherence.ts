@@ -9,7 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import { awaited, later, monotonicMs, withDeadline } from '../policies/deadline.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
 
@@ -74,6 +74,8 @@ export class Coherence implements Remover {
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
   #announced = 0;
+  /** How many announcements somebody waits for; then the process is kept alive. */
+  #waiting = 0;
   #aliveAt = monotonicMs();
   #isSubscribed = false;
   /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
@@ -147,6 +149,9 @@ export class Coherence implements Remover {
     if (!this.#announcements.has(announced)) return Promise.resolve(true);
     return new Promise((resolve) => {
       announcement.settle = resolve;
+      this.#waiting++;
+      this.#cancelCheck?.();
+      this.#cancelCheck = undefined;
       this.#checkLater();
     });
   }
@@ -156,7 +161,7 @@ export class Coherence implements Remover {
     this.#closed = true;
     this.#cancelBeat();
     this.#cancelCheck?.();
-    for (const { settle } of this.#announcements.values()) settle(false);
+    for (const announcement of this.#announcements.values()) this.#settle(announcement, false);
     this.#announcements.clear();
     if (!this.#isSubscribed) return;
     const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
@@ -257,7 +262,8 @@ export class Coherence implements Remover {
 
   #checkLater(): void {
     if (this.#closed || this.#announcements.size === 0) return;
-    this.#cancelCheck ??= later(repeatMs / 4, () => {
+    const wait = this.#waiting > 0 ? awaited : later;
+    this.#cancelCheck ??= wait(repeatMs / 4, () => {
       this.#cancelCheck = undefined;
       this.#checkAll();
     });
@@ -285,17 +291,23 @@ export class Coherence implements Remover {
     else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
   }
 
-  #end(announced: number, { settle }: Announcement, isDone: boolean): void {
+  #end(announced: number, announcement: Announcement, isDone: boolean): void {
     this.#announcements.delete(announced);
-    settle(isDone);
+    this.#settle(announcement, isDone);
+  }
+
+  #settle(announcement: Announcement, isDone: boolean): void {
+    if (announcement.settle === nobodyWaits) return;
+    announcement.settle(isDone);
+    announcement.settle = nobodyWaits;
+    this.#waiting--;
   }
 
   /** Nobody waits any more; it is repeated all the same, until the silent one answers or ends. */
   #giveUp(announcement: Announcement): void {
     if (announcement.settle !== nobodyWaits) {
       this.#options.report('A process neither acknowledges an invalidation nor ends.');
-      announcement.settle(false);
-      announcement.settle = nobodyWaits;
+      this.#settle(announcement, false);
     }
     const now = monotonicMs();
     if (now - announcement.repeatedAt >= heartbeatMs) this.#repeat(announcement, now);
