@@ -49,6 +49,14 @@ export function withDeadline<T>(work: Promise<T>, ms: number, onLate: (error: un
   });
 }
 
+/** Keeps the process alive for at most `ms`, as somebody waits; the returned function lets it go. */
+export function keepAlive(ms: number): () => void {
+  const timer = setTimeout(() => undefined, ms);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
 /** Runs `task` once after `ms` without keeping the process alive; the returned function cancels it. */
 export function later(ms: number, task: () => void): () => void {
   const timer = setTimeout(task, ms);

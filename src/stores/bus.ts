@@ -91,12 +91,17 @@ function isText(value: unknown): value is string {
  * @example
  * ```ts
  * import { createCache, localBus } from 'cachette';
+ * import { Keyv } from 'keyv';
  *
- * const bus = localBus();
- * const cache = createCache(['memory://', 'memcached://localhost:11211'], { bus: bus.connect() });
+ * const [store, bus] = [new Keyv(), localBus()];
+ * const here = createCache(['memory://', store], { bus: bus.connect() });
+ * const there = createCache(['memory://', store], { bus: bus.connect() });
  * ```
  */
-export function localBus(): { connect(): Bus } {
+export function localBus(): {
+  /** A connection of its own for one cache. */
+  connect(): Bus;
+} {
   const subscribers = new Map<string, BusSubscriber>();
   return { connect: () => new LocalConnection(subscribers) };
 }

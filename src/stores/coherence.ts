@@ -9,7 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import { keepAlive, later, monotonicMs, withDeadline } from '../policies/deadline.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
 
@@ -146,7 +146,12 @@ export class Coherence implements Remover {
     this.#check(announced, announcement, this.#roster.live(monotonicMs()));
     if (!this.#announcements.has(announced)) return Promise.resolve(true);
     return new Promise((resolve) => {
-      announcement.settle = resolve;
+      // Not every bus has a socket that does.
+      const letGo = keepAlive(patienceMs + repeatMs);
+      announcement.settle = (isDone) => {
+        letGo();
+        resolve(isDone);
+      };
       this.#checkLater();
     });
   }
