@@ -56,6 +56,7 @@ export type {
   DualManyDecorator,
   DualMethodDecorator,
   InvalidatesFunction,
+  NeedsIds,
   TakesIds,
 } from './decorators/dialect.js';
 export { cacheMetadata, type CacheMetadata } from './decorators/metadata.js';

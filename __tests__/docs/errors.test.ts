@@ -128,6 +128,8 @@ const productsText = `
   class Products {
     @cache.Cached('5m')
     async find(id) { return id; }
+    @cache.CachedMany('5m')
+    async findMany(ids) { return ids; }
     async rename(id) {}
   }
   return new Products();

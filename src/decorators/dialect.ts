@@ -40,9 +40,14 @@ export interface CachedFunction<Tag extends string = string> {
 }
 
 /** What a method has that takes one array of ids and nothing else; a second argument would be in no key. */
-export type TakesIds<F> =
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- ids of any type
-  Args<F> extends readonly [ids: readonly any[]] ? unknown : { readonly 'takes one array of ids': F };
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- ids of any type
+export type TakesIds<F> = Args<F> extends readonly [ids: readonly any[]] ? unknown : NeedsIds;
+
+/** What no method has: the compiler shows it where a method has another shape. */
+export interface NeedsIds {
+  /** `@CachedMany` is for methods such as `async findMany(ids: string[])`. */
+  readonly 'takes one array of ids': never;
+}
 
 /** A decorator for methods that take ids and give an item for each, in both dialects. */
 export type DualManyDecorator<This, F extends ManyMethod> = (
