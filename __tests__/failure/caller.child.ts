@@ -7,7 +7,10 @@ import { inspect } from 'node:util';
 
 import { type Cache, type CacheProblem, createCache, type Duration } from 'cachette';
 
-import type { CallReport, Order, Orders, Setup } from './caller.js';
+import type { CallReport, Load, Order, Orders, Setup } from './caller.js';
+
+const loadCallers = 10;
+const loadPauseMs = 40;
 
 /** One cache, from its opening to its closing. */
 class Session {
@@ -15,7 +18,8 @@ class Session {
   readonly #methodMs: number;
   readonly #problems: CacheProblem[] = [];
   readonly #warnings: CacheProblem[] = [];
-  readonly #runs = new Map<string, number>();
+  /** When it ran, by id. */
+  readonly #runs = new Map<string, number[]>();
   readonly #thrown = new Map<string, unknown>();
   row = 'first';
   running = 0;
@@ -43,7 +47,7 @@ class Session {
   async #load(id: string): Promise<string> {
     const { row: seen, gate } = this;
     this.gate = undefined;
-    this.#runs.set(id, this.runsOf(id) + 1);
+    this.#runs.set(id, [...(this.#runs.get(id) ?? []), performance.now()]);
     this.running += 1;
     await sleep(this.#methodMs);
     await gate;
@@ -67,6 +71,22 @@ class Session {
     }
   }
 
+  async load(ms: number, ids: readonly string[]): Promise<Load> {
+    const start = performance.now();
+    let [calls, slowestMs] = [0, 0];
+    const caller = async (): Promise<void> => {
+      while (performance.now() < start + ms) {
+        const report = await this.call(ids[Math.floor(Math.random() * ids.length)] as string);
+        calls += 1;
+        slowestMs = Math.max(slowestMs, report.ms);
+        await sleep(Math.random() * loadPauseMs);
+      }
+    };
+    await Promise.all(Array.from({ length: loadCallers }, caller));
+    const since = (times: readonly number[]): number[] => times.filter((at) => at >= start).map((at) => at - start);
+    return { calls, slowestMs, runsAtMs: Object.fromEntries(ids.map((id) => [id, since(this.#runs.get(id) ?? [])])) };
+  }
+
   told(): { warnings: string[]; problems: string[]; everything: string } {
     const bottom = { depth: 20, showHidden: true, maxStringLength: null, maxArrayLength: null };
     return {
@@ -77,7 +97,7 @@ class Session {
   }
 
   runsOf(id: string): number {
-    return this.#runs.get(id) ?? 0;
+    return this.#runs.get(id)?.length ?? 0;
   }
 }
 
@@ -104,6 +124,7 @@ const orders: Orders = {
     session.gate = new Promise((resolve) => (session.release = resolve));
   },
   release: async () => session.release(),
+  load: (ms, ...ids) => session.load(ms, ids),
   runs: async (id) => session.runsOf(id),
   running: async () => session.running,
   set: async (row) => void (session.row = row),

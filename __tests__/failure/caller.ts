@@ -13,6 +13,14 @@ export interface CallReport {
   readonly runs: number;
 }
 
+/** What calls under load came to. */
+export interface Load {
+  readonly calls: number;
+  readonly slowestMs: number;
+  /** For each id, after how many milliseconds the function ran. */
+  readonly runsAtMs: Readonly<Record<string, readonly number[]>>;
+}
+
 export interface Setup {
   readonly deadlineMs: number;
   readonly methodMs: number;
@@ -38,6 +46,8 @@ export interface Orders {
   release(): Promise<void>;
   /** How often the function has run for this id. */
   runs(id: string): Promise<number>;
+  /** Calls it for any of these ids, several at the same time, for so long. */
+  load(ms: number, ...ids: string[]): Promise<Load>;
   /** How many runs of the function have read their row and not returned. */
   running(): Promise<number>;
   invalidate(...tags: string[]): Promise<{ status: 'done' | 'deferred'; ms: number }>;
@@ -102,6 +112,7 @@ export function startCaller(): Caller {
     hold: order('hold'),
     release: order('release'),
     runs: order('runs'),
+    load: order('load'),
     running: order('running'),
     invalidate: order('invalidate'),
     told: order('told'),

@@ -13,7 +13,7 @@ import type { Entry } from '../base/entry.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
 import { firstChanged, type Tokens, unknownToken } from '../policies/generations.js';
-import { generationRecord, type MemoryBounds, type Resident, Residents } from './residents.js';
+import { generationRecord, type GenerationRecord, type MemoryBounds, type Resident, Residents } from './residents.js';
 import type { SharedStore } from './shared.js';
 import type { LeaseEnd, LeaseState, LocalHit, Reading, ReadOptions, Store } from './store.js';
 
@@ -55,6 +55,8 @@ export class TieredStore implements Store {
   readonly #fence = new Fence();
   readonly #defaultStalenessMs: number;
   #trust = 0;
+  /** When `#trust` was last seen to hold: what is known under it was true then. */
+  #trustedAt = -Infinity;
   #era = 0;
   #session = 0;
 
@@ -176,6 +178,7 @@ export class TieredStore implements Store {
       this.#session = session;
       this.#trust++;
     }
+    this.#trustedAt = monotonicMs();
     return this.#trust;
   }
 
@@ -258,7 +261,12 @@ export class TieredStore implements Store {
   #isWithinGrace({ entry, records, provisionalSince }: Resident): boolean {
     if (!entry.payload || this.graceMs === 0) return false;
     const since = monotonicMs() - this.graceMs;
-    return records.every(({ current, verifiedAt }) => current && (provisionalSince ?? verifiedAt) > since);
+    return records.every((record) => record.current && (provisionalSince ?? this.#lastTrueAt(record)) > since);
+  }
+
+  /** A lease verifies all the time, without a read: an entry that was read long ago is not an old one. */
+  #lastTrueAt({ verifiedAt, trust }: GenerationRecord): number {
+    return trust !== 0 && trust === this.#trust ? Math.max(verifiedAt, this.#trustedAt) : verifiedAt;
   }
 
   /**
