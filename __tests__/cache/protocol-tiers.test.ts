@@ -74,6 +74,42 @@ describe('a hit in memory', () => {
   });
 });
 
+describe('the commands of a warm read', () => {
+  const many = Array.from({ length: 30 }, (_, i) => `many:${i}`);
+
+  it.each<[tags: string, options: object, inner: boolean]>([
+    ['no tags', {}, false],
+    ['thirty tags', { tags: many }, false],
+    ['thirty tags that only the result tells', { resultTags: many }, false],
+    ['tags of calls inside', { tags: 'a' }, true],
+  ])('with %s: none for a hit in memory, one for a hit in the store', async (_what, options, isOuter) => {
+    const inner = (process: SteppedTiers) => process.cache.wrap('inner', x.run, { tags: many });
+    const read = (process: SteppedTiers) => {
+      const inside = inner(process);
+      return process.cache.wrap('outer', async () => (isOuter ? inside() : x.run()), options);
+    };
+    const readHere = read(here);
+    // The first compute finds out what the late tags are, the second one stores under them.
+    for (let i = 0; i < 3; i++) {
+      await readHere();
+      await jobs();
+    }
+    await here.trusting(readHere);
+    const before = here.backend.sentSoFar.length;
+    await readHere();
+    expect(here.backend.sentSoFar.length - before).toBe(0);
+
+    // Thirty callers at once, of which memory answers none.
+    const cold = new SteppedTiers({ data }, { bus: false, maxStaleness: 0 });
+    const readCold = read(cold);
+    await readCold();
+    const log = cold.backend.log.length;
+    await Promise.all(Array.from({ length: 30 }, () => readCold()));
+    expect(cold.backend.log.slice(log)).toHaveLength(1);
+    await cold.close();
+  });
+});
+
 describe('who invalidates', () => {
   // P0 trusts Ga=1 · P1: del Ga, the message is on its way to P0 · P1 must not return yet
   it('waits for every process that may still trust what it remembers', async () => {

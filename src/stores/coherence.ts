@@ -99,8 +99,8 @@ export class Coherence implements Remover {
   }
 
   /** 0 while nothing that is remembered is to be trusted; see {@link Lease.era}. */
-  get era(): number {
-    return this.#lease.era(monotonicMs());
+  era(nowMs: number): number {
+    return this.#lease.era(nowMs);
   }
 
   async remove(names: readonly string[]): Promise<Acknowledged> {
@@ -191,7 +191,7 @@ export class Coherence implements Remover {
       this.#aliveAt = now;
       this.#options.bus.renew?.();
     }
-    this.#cancelBeat = later(this.era > 0 ? heartbeatMs : hurryMs, () => this.#beat());
+    this.#cancelBeat = later(this.era(now) > 0 ? heartbeatMs : hurryMs, () => this.#beat());
   }
 
   #publish(message: string, to?: string): void {
