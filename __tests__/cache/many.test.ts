@@ -227,6 +227,7 @@ describe.each(settings)('a method with many ids %s', (_name, open) => {
       storeWhen: (item, id) => (seen.push(['storeWhen', item?.id, id]), item !== null),
       when: (id) => id !== 'never',
       key: (id) => id.toLowerCase(),
+      tags: (id) => `product:${id.toLowerCase()}`,
     });
     await products.findMany(['a', 'none', 'never']);
     await jobs();

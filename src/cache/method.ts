@@ -35,6 +35,13 @@ const rememberedKeys = 10_000;
 /** A key, or why there is none. */
 type Keyed = { readonly key: string; readonly place: Place } | { readonly key: undefined; readonly reason: string };
 
+/** A call that memory may answer at once. */
+interface Peeked {
+  readonly key: string;
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+}
+
 export interface CachedMethodParts {
   readonly core: Core;
   readonly source: MethodSource;
@@ -83,7 +90,7 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
-    const local = this.#mayPeek(scope) ? this.#peek(scope, key) : undefined;
+    const local = this.#mayPeek(scope) ? this.#peek(scope, { key, self, args }) : undefined;
     const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
   }
@@ -152,17 +159,28 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
-  /**
-   * An entry may have been stored without a tag that calls have now: by an earlier version of the program, by another
-   * function of the same name, by `getOrLoad` with other options. An invalidation would not find it.
-   */
-  #peek({ isStrong }: Scope, key: string): LocalHit | undefined {
-    const fixed = this.#fixedNames;
-    if (!fixed && this.#isByHand) return undefined;
+  #peek({ isStrong }: Scope, { key, self, args }: Peeked): LocalHit | undefined {
     const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
-    if (!local || !fixed || fixed.length === 0) return local;
+    if (!local) return undefined;
+    const names = this.#namesBeyondKey(self, args);
+    if (names?.length === 0) return local;
     const { generations } = local.entry;
-    return fixed.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+    return names?.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+  }
+
+  /**
+   * An entry may have been stored without a tag that this call has, and an invalidation would not find it: by an earlier
+   * version of the program, by another function of the same name, by `getOrLoad` with other options, by a call whose
+   * arguments are the same only to `key`. Undefined where the tags cannot be told.
+   */
+  #namesBeyondKey(self: unknown, args: readonly unknown[]): readonly string[] | undefined {
+    if (this.#fixedNames) return this.#fixedNames;
+    if (!this.#isByHand && !this.#policy.hasOwnKey) return [];
+    try {
+      return this.#policy.tags(self, args).map((tag) => this.#core.names.tag(tag));
+    } catch {
+      return undefined;
+    }
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
