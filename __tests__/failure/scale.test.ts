@@ -8,7 +8,7 @@ import {
   until,
 } from '../support/servers.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 /** A server, and what can be asked of it over connections of its own. */
 interface Scale {
@@ -136,7 +136,7 @@ describe.each([
     await inChunks(ids.slice(0, computed), read);
     // An entry each, and the generations of the tags.
     const generations = 2 * rounds + scale.reserved;
-    await until('All is written', async () => (await scale.size()) === empty + computed + 1 + generations);
+    await until('All is written', async () => (await scale.size()) === empty + computed + 1 + generations, 60_000);
     for (let i = computed; i < entries; i += computed) {
       await scale.copy(
         read.keyOf(0),
