@@ -9,7 +9,7 @@ import { type BusProxy, startBusProxy } from './bus-proxy.js';
 import { percentile, runSeconds, show, sum } from './figures.js';
 import { type End, type Fleet, startFleet } from './random.js';
 
-const seconds = runSeconds(4);
+const seconds = runSeconds(3);
 jest.setTimeout(60_000 + seconds * 3_000);
 
 const processes = 8;
