@@ -99,6 +99,16 @@ describe('in an outage', () => {
     expect(await readX()).toBe(1);
   });
 
+  // x is stored · A=1, del Ga, done · the store is gone · T0 reads x
+  it('nothing is served that was invalidated before it', async () => {
+    await readX();
+    await readX();
+    A = 1;
+    expect(await here.cache.invalidate('a')).toEqual({ status: 'done' });
+    here.backend.broken = true;
+    expect(await readX()).toBe(1);
+  });
+
   // T1 computes x in the outage: A=0 · A=1, del Ga is deferred · T0 reads x: must not join · T1 ends: not kept
   it('no compute is shared or kept that began before an invalidation here', async () => {
     here.backend.broken = true;
