@@ -36,6 +36,20 @@ it('runs the method in one process while all others wait for the value', async (
   expect(isLeased()).toBe(false);
 });
 
+// T1 in P1 reads x: absent · P0 computes, stores, gives the lease back · P1 gets it: there is a value by now
+it('computes nothing where the value came before the lease', async () => {
+  x.automatic = true;
+  const leasing = there.backend.sent('add', ':#l:');
+  const t1 = readThere();
+  const add = await leasing;
+  expect(await readHere()).toBe(0);
+  await jobs();
+  await jobs();
+  await add.answer();
+  expect(await t1).toBe(0);
+  expect(x.runs).toBe(1);
+});
+
 // P0 computes x: A=0 · A=1, del Ga, returns · T1 in P1 comes, waits for P0 · P0 ends: not stored, as Ga is another one
 it('gives nobody who came after an invalidation the value from before it', async () => {
   const t0 = readHere();

@@ -49,12 +49,13 @@ describe('forget', () => {
     const reading = here.backend.sent('getMany', ':x');
     const t0 = readX();
     const getMany = (await reading).exec();
+    del.exec();
     await getMany.answer();
     await t0;
+    await jobs();
     A = 1;
     await del.answer();
     await forgetting;
-    await jobs();
     expect(await readX()).toBe(1);
   });
 
