@@ -24,20 +24,41 @@ export type {
   Args,
   AsyncMethod,
   AsyncNames,
+  CachedManyOptions,
   CachedOptions,
   CacheDefaults,
   CacheOptions,
   CachePolicy,
+  ElementOf,
+  IdOf,
   InvalidatesOptions,
+  ItemOf,
   Many,
+  ManyMethod,
   OneCall,
   Result,
   TagOf,
 } from './cache/options.js';
 export type { AnyCachedOptions, AnyInvalidatesOptions } from './cache/policy.js';
 export type { CacheStats, MethodStats } from './cache/outcomes.js';
-export { type Cache, Cached, createCache, defaultCache, Invalidates, setDefaultCache } from './decorators/cache.js';
-export type { CachedFunction, DualMethodDecorator, InvalidatesFunction } from './decorators/dialect.js';
+export {
+  type Cache,
+  Cached,
+  CachedMany,
+  createCache,
+  defaultCache,
+  Invalidates,
+  setDefaultCache,
+} from './decorators/cache.js';
+export type {
+  CachedFunction,
+  CachedManyFunction,
+  DualManyDecorator,
+  DualMethodDecorator,
+  InvalidatesFunction,
+  NeedsIds,
+  TakesIds,
+} from './decorators/dialect.js';
 export { cacheMetadata, type CacheMetadata } from './decorators/metadata.js';
 export type { Class, Codec, Revivable } from './policies/codec.js';
 export type { Copies } from './policies/copies.js';

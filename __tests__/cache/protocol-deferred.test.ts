@@ -257,3 +257,23 @@ describe('a deferred invalidation', () => {
     expect(data.has('cachette:1:#t:a')).toBe(false);
   });
 });
+
+describe('close', () => {
+  // invalidate(a) is on its way · close · del Ga fails: it must be tried once more
+  it('delivers an invalidation that is under way', async () => {
+    const there = new SteppedProcess({ data });
+    x.automatic = true;
+    await readX();
+    await jobs();
+    const deleting = here.backend.sent('deleteMany');
+    const invalidation = here.cache.invalidate('a');
+    const del = await deleting;
+    const closing = here.cache.close();
+    await del.fail();
+    await closing;
+    expect(await invalidation).toEqual({ status: 'deferred' });
+    A = 1;
+    expect(await there.cache.wrap('x', x.run, { tags: 'a' })()).toBe(1);
+    await there.close();
+  });
+});

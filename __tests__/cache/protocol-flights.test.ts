@@ -26,6 +26,48 @@ describe.each(settings)('a running compute %s', (_name, open) => {
     expect([await t1, await t0, x.runs]).toEqual([0, 0, 1]);
   });
 
+  // T1 computes o, which reads x: no such row · the row comes, invalidate(a) returns · T0 reads o: Gb unchanged · T1 fails
+  it('fails for nobody who came after an invalidation of what it has read inside', async () => {
+    const { cache, other } = setting;
+    const row = cache.wrap('row', async () => A, { tags: 'a' });
+    const o = new SteppedMethod(async () => {
+      if ((await row()) === 0) throw new Error('no such row');
+      return 1;
+    });
+    const readO = cache.wrap('o', o.run, { tags: 'b' });
+    const t1 = readO();
+    t1.catch(() => undefined);
+    const run = await o.begun();
+    await jobs();
+    A = 1;
+    await other.invalidate('a');
+    o.automatic = true;
+    const t0 = readO();
+    await jobs();
+    await run.end();
+    await expect(t1).rejects.toThrow('no such row');
+    expect(await t0).toBe(1);
+  });
+
+  // T1 reads A=0 · A=1 · refresh T2 begins and fails · T0 reads x: 1, stored · T1 ends: must not store 0 over it
+  it('stores nothing over what a later one has brought, also where one in between has failed', async () => {
+    const readX = setting.cache.wrap('x', x.run, { tags: 'a' });
+    const t1 = readX();
+    const first = await x.begun();
+    A = 1;
+    const t2 = setting.cache.refresh(() => readX());
+    t2.catch(() => undefined);
+    const second = await x.begun();
+    await second.fail(new Error('mine'));
+    await expect(t2).rejects.toThrow('mine');
+    x.automatic = true;
+    expect(await setting.cache.refresh(() => readX())).toBe(1);
+    await first.end();
+    await t1;
+    await jobs();
+    expect(await readX()).toBe(1);
+  });
+
   // T1 reads x, makes Ga, reads A=0 · A=1, invalidate(a) returns · T0 reads x: Ga absent · T1 ends
   it('that began before an invalidation is not shared by a caller that has seen it', async () => {
     const readX = setting.cache.wrap('x', x.run, { tags: 'a' });

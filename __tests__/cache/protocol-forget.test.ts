@@ -33,6 +33,31 @@ function wrapX(process: SteppedProcess, sliding = false) {
 }
 
 describe('forget', () => {
+  // forget(x) sends del x · T0 reads x, sliding, before it is executed · del x executed, acknowledged · T0's reply: writes x again
+  it('is not undone by a window that is restarted by writing', async () => {
+    await here.close();
+    await there.close();
+    open(['touch']);
+    const readX = wrapX(here, true);
+    x.automatic = true;
+    await readX();
+    await jobs();
+    clock.advance(5_000);
+    const deleting = here.backend.sent('deleteMany', ':x');
+    const forgetting = readX.forget();
+    const del = await deleting;
+    const reading = here.backend.sent('getMany', ':x');
+    const t0 = readX();
+    const getMany = (await reading).exec();
+    await getMany.answer();
+    await t0;
+    A = 1;
+    await del.answer();
+    await forgetting;
+    await jobs();
+    expect(await readX()).toBe(1);
+  });
+
   // T0 computes x: A=0, set x is on its way · A=1, forget(x) · T0 reads x
   it('waits for the write of this process, which it must remove', async () => {
     const readX = wrapX(here);

@@ -29,6 +29,33 @@ describe.each(settings)('a compute %s', (_name, open) => {
     expect(await readX()).toBe(1);
   });
 
+  // x('A') and x('a') are one to `key` · x('a') is stored under the tag a · A=1, invalidate(A) returns · T0 reads x('A')
+  it('is not answered by the entry of a call with other tags, though its key is the same', async () => {
+    const { cache, other } = setting;
+    let A = 0;
+    const read = cache.wrap('x', async (_id: string) => A, { key: (id) => id.toLowerCase(), tags: (id) => id });
+    await read('a');
+    await read('a');
+    A = 1;
+    await other.invalidate('A');
+    expect(await read('A')).toBe(1);
+  });
+
+  // x is stored without tags · the program is deployed with a tag · A=1, invalidate(a) returns · T0 reads x
+  it('is not answered by an entry that was stored without one of its tags', async () => {
+    const { cache, other } = setting;
+    let A = 0;
+    const before = cache.wrap('x', async () => A);
+    await before();
+    await cache.getOrLoad('k', async () => A);
+    A = 1;
+    await other.invalidate('a');
+    const after = cache.wrap('x', async () => A, { tags: 'a' });
+    expect(await after()).toBe(1);
+    expect(await cache.getOrLoad('k', async () => A, { tags: 'a' })).toBe(1);
+    expect(await cache.getOrLoad('k', async () => A, { tags: () => 'b' })).toBe(1);
+  });
+
   // x is stored · refresh(x) reads A=0 · A=1, invalidate(a) returns · refresh ends and stores · T0 reads x
   it('does not store what refresh computed before an invalidation', async () => {
     const { cache, other } = setting;

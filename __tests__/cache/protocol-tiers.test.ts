@@ -1,5 +1,7 @@
 /** Memory in front of a shared store: what it may trust, and from when on. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { monotonicMs } from '../../src/policies/deadline.js';
 import { leaseMs } from '../../src/policies/lease.js';
 import { jobs } from '../support/stepped-backend.js';
@@ -72,6 +74,42 @@ describe('a hit in memory', () => {
   });
 });
 
+describe('the commands of a warm read', () => {
+  const many = Array.from({ length: 30 }, (_, i) => `many:${i}`);
+
+  it.each<[tags: string, options: object, inner: boolean]>([
+    ['no tags', {}, false],
+    ['thirty tags', { tags: many }, false],
+    ['thirty tags that only the result tells', { resultTags: many }, false],
+    ['tags of calls inside', { tags: 'a' }, true],
+  ])('with %s: none for a hit in memory, one for a hit in the store', async (_what, options, isOuter) => {
+    const inner = (process: SteppedTiers) => process.cache.wrap('inner', x.run, { tags: many });
+    const read = (process: SteppedTiers) => {
+      const inside = inner(process);
+      return process.cache.wrap('outer', async () => (isOuter ? inside() : x.run()), options);
+    };
+    const readHere = read(here);
+    // The first compute finds out what the late tags are, the second one stores under them.
+    for (let i = 0; i < 3; i++) {
+      await readHere();
+      await jobs();
+    }
+    await here.trusting(readHere);
+    const before = here.backend.sentSoFar.length;
+    await readHere();
+    expect(here.backend.sentSoFar.length - before).toBe(0);
+
+    // Thirty callers at once, of which memory answers none.
+    const cold = new SteppedTiers({ data }, { bus: false, maxStaleness: 0 });
+    const readCold = read(cold);
+    await readCold();
+    const log = cold.backend.log.length;
+    await Promise.all(Array.from({ length: 30 }, () => readCold()));
+    expect(cold.backend.log.slice(log)).toHaveLength(1);
+    await cold.close();
+  });
+});
+
 describe('who invalidates', () => {
   // P0 trusts Ga=1 · P1: del Ga, the message is on its way to P0 · P1 must not return yet
   it('waits for every process that may still trust what it remembers', async () => {
@@ -81,7 +119,7 @@ describe('who invalidates', () => {
     A = 1;
     let status: string | undefined;
     const invalidation = there.cache.invalidate('a').then((result) => (status = result.status));
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await sleep(150);
     expect(status).toBeUndefined();
     links[0].release();
     await invalidation;
@@ -105,6 +143,8 @@ describe('who invalidates', () => {
   it('does not wait for a process that has left', async () => {
     await readX();
     await here.trusting(readX);
+    // Until everybody has beaten, somebody may be unknown.
+    await sleep(leaseMs + 100);
     await here.close();
     const start = monotonicMs();
     expect(await there.cache.invalidate('a')).toEqual({ status: 'done' });
@@ -117,7 +157,7 @@ describe('who invalidates', () => {
     links[0].hold();
     A = 1;
     const invalidation = there.cache.invalidate('a');
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
     // Lost.
     links[0].release([]);
     expect(await invalidation).toEqual({ status: 'done' });
@@ -135,6 +175,52 @@ describe('who invalidates', () => {
     links[0].release([second, first, second, first].map(String));
     await Promise.all(invalidations);
     expect(await readX()).toBe(1);
+  });
+});
+
+describe('a process without memory', () => {
+  it('subscribes to nothing while nobody remembers anything', async () => {
+    const alone = new SteppedMedium();
+    const [one, two] = [alone.connect(), alone.connect()];
+    const [worker, other] = [new SteppedProcess({ data, link: one }), new SteppedProcess({ data, link: two })];
+    const start = monotonicMs();
+    expect(await worker.cache.invalidate('a')).toEqual({ status: 'done' });
+    expect(monotonicMs() - start).toBeLessThan(leaseMs / 2);
+    expect([one.id, two.id]).toEqual([undefined, undefined]);
+    await Promise.all([worker.close(), other.close()]);
+  });
+
+  // P0 trusts Ga=1 · P1, without memory: A=1, del Ga, its message is held up · P1 must not return before P0 has heard
+  it('waits for those that remember, also the first time, when it knows none of them', async () => {
+    await readX();
+    await here.trusting(readX);
+    const worker = new SteppedProcess({ data, link: medium.connect() });
+    for (let i = 1; i <= 3; i++) {
+      links[0].hold();
+      A = i;
+      const invalidation = worker.cache.invalidate('a');
+      setTimeout(() => links[0].release(), 100);
+      expect(await invalidation).toEqual({ status: 'done' });
+      expect(await readX()).toBe(i);
+      await here.trusting(readX);
+    }
+    await worker.close();
+  });
+});
+
+describe('a process that has only begun', () => {
+  // P0 trusts Ga=1, beats every half second · P1 begins, knows nobody: A=1, del Ga, the message to P0 is held up
+  it('waits for those that it has not heard of yet', async () => {
+    await readX();
+    await here.trusting(readX);
+    const begun = open(medium.connect());
+    links[0].hold();
+    A = 1;
+    const invalidation = begun.cache.invalidate('a');
+    setTimeout(() => links[0].release(), 300);
+    expect(await invalidation).toEqual({ status: 'done' });
+    expect(await readX()).toBe(1);
+    await begun.close();
   });
 });
 
@@ -261,6 +347,18 @@ describe('maxStaleness', () => {
 });
 
 describe('without a bus', () => {
+  it.each([
+    ['is told once what a hit costs and what would spare it', {}, [expect.stringContaining("maxStaleness: '1s'")]],
+    ['is told nothing where that was decided', { maxStaleness: 0 }, []],
+  ])('who makes the cache %s', async (_what, options, expected) => {
+    const alone = new SteppedTiers({ data }, { bus: false, ...options });
+    const warnings: string[] = [];
+    alone.cache.on('warning', ({ message }) => warnings.push(message));
+    await jobs();
+    expect(warnings).toEqual(expected);
+    await alone.close();
+  });
+
   it('a hit reads its generations in one command, and not the value', async () => {
     const alone = new SteppedTiers({ data }, { bus: false });
     const usual = alone.cache.wrap('q', x.run, { tags: ['a', 'b'] });

@@ -66,7 +66,7 @@ export function standardContext(parts: ContextParts): object {
 }
 
 export interface Seen {
-  readonly kind: 'cached' | 'invalidates';
+  readonly kind: 'cached' | 'cachedMany' | 'invalidates';
   readonly source: MethodSource;
   readonly options: object;
   readonly where: string;
@@ -87,6 +87,10 @@ export function fakeHost() {
     cached(source, options, where) {
       seen.push({ kind: 'cached', source, options, where });
       return handle('cached', source) as CachedMethodHandle;
+    },
+    cachedMany(source, options, where) {
+      seen.push({ kind: 'cachedMany', source, options, where });
+      return handle('cachedMany', source) as CachedMethodHandle;
     },
     invalidates(source, options, where) {
       seen.push({ kind: 'invalidates', source, options, where });

@@ -1,13 +1,18 @@
 import 'reflect-metadata';
 import type { CachedMethodHandle } from '../../src/cache/host.js';
-import { makeCached } from '../../src/decorators/cached.js';
+import { makeCached, makeCachedMany } from '../../src/decorators/cached.js';
 import { makeInvalidates } from '../../src/decorators/invalidates.js';
 import { cacheMetadata, findCachedMethod } from '../../src/decorators/metadata.js';
 import { apply, type Construct, dialects, fakeHost, standardContext } from './by-hand.js';
 
 function setup() {
   const fake = fakeHost();
-  return { ...fake, Cached: makeCached(fake.host), Invalidates: makeInvalidates(fake.host) };
+  return {
+    ...fake,
+    Cached: makeCached(fake.host),
+    CachedMany: makeCachedMany(fake.host),
+    Invalidates: makeInvalidates(fake.host),
+  };
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>;
@@ -41,6 +46,18 @@ describe('cacheMetadata', () => {
     expect(metadata).toEqual({ cached: { ttl: '5m', tags: 'a' } });
     expect(Object.isFrozen(metadata) && Object.isFrozen(metadata?.cached)).toBe(true);
     expect(Reflect.getMetadata(Symbol.for('cachette.metadata'), Products.prototype.find)).toBe(metadata);
+  });
+
+  it('tells @CachedMany from @Cached', () => {
+    const { CachedMany } = setup();
+    class Products {
+      async findMany(ids: string[]): Promise<string[]> {
+        return ids;
+      }
+    }
+    apply('legacy', Products.prototype, 'findMany', CachedMany('5m', { tags: 'a' }));
+
+    expect(cacheMetadata(Products.prototype.findMany)).toEqual({ cachedMany: { ttl: '5m', tags: 'a' } });
   });
 });
 

@@ -6,6 +6,7 @@ import { type Cache, createCache } from 'cachette';
 export interface Fresh {
   readonly cache: Cache;
   readonly Cached: Cache['Cached'];
+  readonly CachedMany: Cache['CachedMany'];
   readonly Invalidates: Cache['Invalidates'];
   /** The messages of its warnings. */
   readonly warnings: string[];
@@ -15,8 +16,8 @@ export function fresh(): Fresh {
   const cache = createCache('memory://');
   const warnings: string[] = [];
   cache.on('warning', ({ message }) => warnings.push(message));
-  const { Cached, Invalidates } = cache;
-  return { cache, Cached, Invalidates, warnings };
+  const { Cached, CachedMany, Invalidates } = cache;
+  return { cache, Cached, CachedMany, Invalidates, warnings };
 }
 
 type Method = (this: unknown, ...args: unknown[]) => Promise<unknown>;

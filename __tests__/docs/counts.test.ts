@@ -21,7 +21,11 @@ const counted: Readonly<Record<string, readonly string[]>> = {
   refused: withServer(/./).filter((name) => ![...silent, ...broken, ...down].includes(name)),
   rubbish: protocol(/^protocol-rubbish/),
   undelivered: [...failure.filter((name) => /cut off|server refuses/.test(name)), ...protocol(/^protocol-deferred/)],
-  races: protocol(/^protocol-(?!rubbish|deferred)/),
+  races: protocol(/^protocol-(?!rubbish|deferred|tiers|outage|restart|fleet)/),
+  tiers: protocol(/^protocol-tiers/),
+  outage: protocol(/^protocol-outage/),
+  restart: protocol(/^protocol-restart/),
+  fleet: protocol(/^protocol-fleet/),
   processes: failure.filter((name) => /^(two|four) processes/.test(name)),
   scale: failure.filter((name) => /1,000 callers|100,000 entries/.test(name)),
 };

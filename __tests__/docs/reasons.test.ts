@@ -2,6 +2,8 @@
 
 import { type Cache, createCache, type Outcome } from 'cachette';
 import { startRedis } from '../support/servers.js';
+import { SteppedServer } from '../support/stepped-backend.js';
+import { SteppedProcess } from '../support/stepped-process.js';
 import { read } from './blocks.js';
 import { rowsUnder } from './table.js';
 
@@ -81,6 +83,19 @@ async function misconfiguredRead(): Promise<readonly Outcome[]> {
   return outcomes(cache, find(cache));
 }
 
+/** Its server comes back as it was before the call, between the command and its reply. */
+async function interruptedRead(): Promise<readonly Outcome[]> {
+  const server = new SteppedServer();
+  const process = new SteppedProcess({ server });
+  opened.push(process.cache);
+  const reading = process.backend.sent('getMany', ':getOrLoad:');
+  const calls = outcomes(process.cache, find(process.cache));
+  const getMany = (await reading).exec();
+  server.restart(server.snapshot());
+  await getMany.answer();
+  return calls;
+}
+
 const makers: Readonly<Record<string, Make>> = {
   fresh: async () => {
     const cache = open();
@@ -103,6 +118,17 @@ const makers: Readonly<Record<string, Make>> = {
     return outcomes(cache, find(cache), async () => {
       await find(cache)();
       await cache.invalidate('product:1');
+    });
+  },
+  'stored without the tag: product:1': async () => {
+    const cache = open();
+    return outcomes(cache, find(cache), () => cache.getOrLoad('key', load));
+  },
+  outage: async () => {
+    const cache = open(['memory://', adapter], { deadline: '50ms' });
+    return outcomes(cache, find(cache), async () => {
+      await find(cache)();
+      adapter.reads = 'fail';
     });
   },
   joined: async () => {
@@ -159,6 +185,7 @@ const makers: Readonly<Record<string, Make>> = {
     adapter.reads = 'fail';
     return outcomes(cache, find(cache));
   },
+  reconnected: interruptedRead,
   refused: refusedRead,
   misconfigured: misconfiguredRead,
   disabled: async () => {
@@ -169,6 +196,10 @@ const makers: Readonly<Record<string, Make>> = {
   bypass: async () => {
     const cache = open();
     return outcomes(cache, () => cache.bypass(find(cache)));
+  },
+  transaction: async () => {
+    const cache = open();
+    return outcomes(cache, () => cache.transaction(find(cache)));
   },
   when: async () => {
     const cache = open();

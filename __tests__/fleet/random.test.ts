@@ -31,7 +31,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-function judge(title: string, ends: readonly End[]): void {
+/** `share`: more than this part of the reads made no I/O. */
+function judge(title: string, ends: readonly End[], share = 0.02): void {
   const invalidatedMs = ends.flatMap((end) => end.invalidatedMs);
   const reads = sum(ends, 'reads');
   show(
@@ -40,7 +41,7 @@ function judge(title: string, ends: readonly End[]): void {
       `p99 ${percentile(invalidatedMs, 99)}, at most ${percentile(invalidatedMs, 100)}`,
   );
   expect(ends.flatMap(({ stale }) => stale)).toEqual([]);
-  expect(sum(ends, 'withoutIo') / reads).toBeGreaterThan(0.02);
+  expect(sum(ends, 'withoutIo') / reads).toBeGreaterThan(share);
   expect(invalidatedMs.length).toBeGreaterThan(processes);
 }
 
@@ -105,7 +106,8 @@ it.each<[string, () => Promise<unknown>]>([
   ['emptied', () => server.cli('FLUSHALL')],
 ])('while the server is %s', async (title, disturb) => {
   const ends = await fleet.work(seconds, (_, signal) => repeat(signal, 1_500, disturb));
-  judge(`server ${title}`, ends);
+  // While it is gone, and for a moment after, nothing is trusted.
+  judge(`server ${title}`, ends, 0);
 });
 
 describe('with a proxy in between', () => {

@@ -113,6 +113,8 @@ export class SteppedBackend implements Backend {
   /** Every command that was sent, in order. */
   readonly sentSoFar: Command[] = [];
   automatic: boolean;
+  /** Every command fails at once. */
+  broken = false;
   readonly add?: (key: string, text: string, ttlMs: number) => Promise<boolean>;
   readonly touch?: (key: string, ttlMs: number) => Promise<boolean>;
   readonly serverIds?: () => Promise<readonly string[]>;
@@ -184,8 +186,7 @@ export class SteppedBackend implements Backend {
     const deleteAndPublish = (keys: readonly string[], message: string): Promise<number> =>
       this.#send({ operation: 'deleteMany', keys }, () => {
         for (const key of keys) this.data.delete(key);
-        void link.publish(message);
-        return 1;
+        return link.publishNow(message);
       });
     return {
       publish: (message, to) => link.publish(message, to),
@@ -210,6 +211,7 @@ export class SteppedBackend implements Backend {
   }
 
   #send<T>(sent: Sent, run: () => T): Promise<T> {
+    if (this.broken) return Promise.reject(new BackendError('unreachable', 'connection refused'));
     const command = new Command(sent, run);
     this.sentSoFar.push(command);
     const index = this.#awaited.findIndex(({ fits }) => fits(command));

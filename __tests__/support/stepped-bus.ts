@@ -12,9 +12,11 @@ export class SteppedMedium {
     return link;
   }
 
-  /** To every subscriber, or to the one of that id. */
-  send(message: string, to?: string): void {
-    for (const link of this.#links) if (to === undefined || link.id === to) link.arrive(message);
+  /** To every subscriber, or to the one of that id; gives their number. */
+  send(message: string, to?: string): number {
+    const receivers = [...this.#links].filter(({ id }) => id !== undefined && (to === undefined || id === to));
+    for (const link of receivers) link.arrive(message);
+    return receivers.length;
   }
 }
 
@@ -26,14 +28,18 @@ export class SteppedLink implements Bus {
   #isHolding = false;
   #isCut = false;
   #subscriber: BusSubscriber | undefined;
-  readonly #send: (message: string, to?: string) => void;
+  readonly #send: (message: string, to?: string) => number;
 
-  constructor(send: (message: string, to?: string) => void) {
+  constructor(send: (message: string, to?: string) => number) {
     this.#send = send;
   }
 
-  async publish(message: string, to?: string): Promise<void> {
-    if (!this.#isCut) this.#send(message, to);
+  async publish(message: string, to?: string): Promise<number> {
+    return this.publishNow(message, to);
+  }
+
+  publishNow(message: string, to?: string): number {
+    return this.#isCut ? 0 : this.#send(message, to);
   }
 
   subscribe(id: string, subscriber: BusSubscriber): void {
@@ -43,6 +49,7 @@ export class SteppedLink implements Bus {
 
   async close(): Promise<void> {
     this.#subscriber = undefined;
+    this.id = undefined;
   }
 
   /** Messages come later, as replies over another connection do. */

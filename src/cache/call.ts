@@ -8,7 +8,8 @@ import type { Reading } from '../stores/store.js';
 import { Compute, type Subject } from './compute.js';
 import type { Core } from './core.js';
 import { takeTurn } from './fleet.js';
-import type { Scope } from './scope.js';
+import { type Scope, transactionOf } from './scope.js';
+import type { Transaction } from './transaction.js';
 
 const elsewhere: Landing = {
   payload: undefined,
@@ -41,6 +42,8 @@ export class Call {
   readonly #subject: Subject;
   readonly #scope: Scope;
   readonly #stopwatch: Stopwatch;
+  /** The one that runs around, if any; also when it has ended since. */
+  readonly #transaction: Transaction | undefined;
   /** The generations that the call knows beforehand: the two reserved ones and those of its argument tags. */
   readonly #names: readonly string[];
   readonly #tags: readonly string[];
@@ -54,6 +57,7 @@ export class Call {
     this.#scope = scope;
     this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
     this.#isStrong = scope.isStrong || subject.policy.maxStalenessMs === 0;
+    this.#transaction = transactionOf(core, scope);
     this.#tags = subject.policy.tags(subject.self, subject.args);
     this.#names = [
       core.names.everything,
@@ -63,6 +67,7 @@ export class Call {
   }
 
   async answer(): Promise<unknown> {
+    if (this.#transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
       const reading = await this.#read();
@@ -74,6 +79,17 @@ export class Call {
       const shared = await this.#share(joined, began);
       if (shared) return shared.value;
     }
+  }
+
+  /**
+   * What the method reads inside a transaction may never be committed, so nobody else gets it; and what others compute
+   * may be without what was written here.
+   *
+   *   T1 writes A=1, not declared yet · T1 reads x: A=1, stored or shared · T1 rolls back · T0 reads x: A=1 was never there
+   */
+  async #answerInside(): Promise<unknown> {
+    const hit = this.#scope.mode === 'refresh' ? undefined : this.#hit(await this.#read());
+    return hit ? hit.value : this.#runPlain('transaction');
   }
 
   /** The value if there is a valid entry; never runs the method. */
@@ -117,19 +133,27 @@ export class Call {
   }
 
   /** Undefined if the entry is valid. */
-  #whyNot({ entry, expired, tokens, refuses, holds, isGraced, reason }: Reading): string | undefined {
-    if (isGraced) return undefined;
-    if (!entry || !tokens) return reason;
+  #whyNot(reading: Reading): string | undefined {
+    const { entry, expired, tokens, holds, isGraced, reason } = reading;
+    const refuses = this.#refusing(reading);
+    if (!entry || !(tokens || isGraced)) return reason;
     if (!entry.payload) return 'tags not captured yet';
     if (expired) return 'expired';
-    if (!holds()) return 'reconnected';
+    if (!isGraced && !holds()) return 'reconnected';
     if (refuses(this.#subject.key)) return 'removal pending';
     const refused = entry.generations.find(([name]) => refuses(name));
     if (refused) return `invalidation pending: ${this.#shown(refused[0])}`;
+    if (isGraced || !tokens) return undefined;
     const changed = firstChanged(entry, tokens);
     if (changed !== undefined) return `invalidated: ${this.#shown(changed)}`;
     const lacking = this.#names.find((name) => !entry.generations.some(([own]) => own === name));
     return lacking === undefined ? undefined : `stored without the tag: ${this.#shown(lacking)}`;
+  }
+
+  /** Judged by all that an entry has: its tag may be an inherited one, which the arguments do not tell. */
+  #refusing({ refuses }: Reading): Reading['refuses'] {
+    const transaction = this.#transaction;
+    return transaction ? (name) => refuses(name) || transaction.isPending(name) : refuses;
   }
 
   #use(entry: Entry, { tier, isGraced }: Reading): void {
@@ -137,7 +161,8 @@ export class Call {
     const { key } = this.#subject;
     const late = entry.generations.map(([name]) => name).filter((name) => !this.#names.includes(name));
     if (late.length > 0) hints.set(key, late);
-    if (entry.sliding && !isGraced) this.#core.inBackground(slide(this.#core, key, entry, this.#changes));
+    if (entry.sliding && !isGraced && !this.#transaction)
+      this.#core.inBackground(slide(this.#core, key, entry, this.#changes));
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
@@ -178,9 +203,14 @@ export class Call {
 
   /** Undefined if the compute has failed by what this caller may not be told. */
   async #landing(flight: Flight, takesAny: () => boolean): Promise<Landing | undefined> {
+    const { decision } = this.#subject.run;
+    decision?.made();
     try {
-      return await this.#waitingFor(flight, () => flight.landing);
+      const landing = await this.#waitingFor(flight, () => flight.landing);
+      decision?.reopened();
+      return landing;
     } catch (error) {
+      decision?.reopened();
       if (flight.failedUnverified && !takesAny()) return undefined;
       this.#reason = 'joined';
       this.#failed();
@@ -214,17 +244,24 @@ export class Call {
 
   /** One process computes, the others read what it has stored. Who shares this flight reads by itself. */
   async #computeForAll(flight: Flight): Promise<unknown> {
-    const { key, policy } = this.#subject;
+    const { key, policy, run } = this.#subject;
     let latest: Reading | undefined;
     const find = async (): Promise<Answer | undefined> => this.#hit((latest = await this.#read()));
-    const turn = await this.#waitingFor(flight, () => takeTurn({ core: this.#core, key, where: policy.where, find }));
+    // To wait for another process is a decision too, or two that take many ids could wait for each other.
+    const onWait = (): void => run.decision?.made();
+    const waiting = { core: this.#core, key, where: policy.where, onWait, find };
+    const turn = await this.#waitingFor(flight, () => takeTurn(waiting));
+    run.decision?.reopened();
     if ('answer' in turn) {
       flight.land(elsewhere);
       return turn.answer.value;
     }
     let isStored = Promise.resolve(false);
+    const note = (stored: Promise<boolean>): void => {
+      isStored = stored;
+    };
     try {
-      return await this.#compute(flight, latest ?? (await this.#read()), (stored) => (isStored = stored));
+      return await this.#compute(flight, latest ?? (await this.#read()), note);
     } finally {
       this.#core.inBackground(isStored.then((stored) => turn.end(stored ? 'stored' : 'open')));
     }

@@ -25,6 +25,20 @@ const tagsAtMost = 64;
 /** Before the result is known, generations are made for entries of this length. */
 const presumedTtlMs = 300_000;
 
+/** Told whether the method has to run for a call, by somebody who runs it for several at once. */
+export interface Decision {
+  /** The call waits for somebody else's run. */
+  made(): void;
+  /** That is over, and may have brought nothing. */
+  reopened(): void;
+}
+
+/** The method of one call. Its being called is a decision too, and so is that the call has its answer. */
+export interface Run {
+  (): PromiseLike<unknown>;
+  readonly decision?: Decision;
+}
+
 /** One call of a cached method, with its key. */
 export interface Subject {
   readonly policy: Policy;
@@ -37,7 +51,7 @@ export interface Subject {
   readonly key: string;
   readonly self: unknown;
   readonly args: readonly unknown[];
-  readonly run: () => PromiseLike<unknown>;
+  readonly run: Run;
 }
 
 interface Computed {

@@ -11,6 +11,8 @@ import type { Store } from '../stores/store.js';
 import type { InvalidationResult } from './host.js';
 import type { Names } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { transactionOf, withTransaction } from './scope.js';
+import { Transaction } from './transaction.js';
 
 /** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
 const remembered = 10_000;
@@ -100,6 +102,35 @@ export class Core {
   }
 
   /**
+   * Runs `fn`; what is invalidated or forgotten inside waits until it has settled. One inside another is part of that.
+   * Also where `fn` failed, as its data may have been committed all the same:
+   *
+   *   T1 commits A=1, the answer is lost, fn throws · nothing invalidated · T0 reads x: A=0 until its ttl
+   */
+  async transaction<T>(fn: () => Promise<T>): Promise<T> {
+    if (transactionOf(this)) return fn();
+    const transaction = new Transaction();
+    try {
+      const result = await withTransaction(this, transaction, fn);
+      const status = await this.#carryOut(transaction);
+      this.resultOf(status, 'What was invalidated in a transaction', [...new Set(transaction.told.flat())]);
+      return result;
+    } finally {
+      // Where fn failed; its own error says more than that an invalidation could not be delivered either.
+      if (transaction.isRunning) await this.#carryOut(transaction);
+    }
+  }
+
+  async #carryOut(transaction: Transaction): Promise<'done' | 'deferred'> {
+    transaction.end();
+    const { names, keys, told } = transaction;
+    const forgetting = keys.map((key) => this.forget(key));
+    const status = names.length > 0 ? await this.invalidate(names) : 'done';
+    for (const tags of told) this.events.emit('invalidation', { tags, status });
+    return [status, ...(await Promise.all(forgetting))].includes('deferred') ? 'deferred' : 'done';
+  }
+
+  /**
    * Invalidates generations: here at once, in the store when it has acknowledged. Where it has not, the generations go on
    * standing there, also for computes that began in between:
    *
@@ -107,6 +138,8 @@ export class Core {
    *   T0 joins o, as Gb is unchanged · o ends, reads Ga once more: unchanged, and yet T0 must not get it
    */
   async invalidate(names: readonly string[]): Promise<'done' | 'deferred'> {
+    const transaction = transactionOf(this);
+    if (transaction) return transaction.invalidate(names);
     this.flights.fence(names);
     const status = await this.#remove(names);
     if (status === 'deferred') this.flights.fence(names);
@@ -115,6 +148,8 @@ export class Core {
 
   /** Removes one entry; computes that run here will not bring it back. */
   async forget(key: string): Promise<'done' | 'deferred'> {
+    const transaction = transactionOf(this);
+    if (transaction) return transaction.forget(key);
     this.flights.forget([key]);
     return this.writes.whileRemoving([key], async () => {
       await this.writes.settled(key);
@@ -129,10 +164,10 @@ export class Core {
   async forgetRemoved(names: readonly string[], remove: (keys: readonly string[]) => Promise<unknown>): Promise<void> {
     this.flights.fence(names);
     this.flights.forget(names);
-    const written = names.filter((name) => this.writes.settled(name));
+    const written = names.filter((name) => this.writes.settled(name) !== undefined);
     if (written.length === 0) return;
     await this.writes.whileRemoving(written, async () => {
-      await Promise.all(written.map((key) => this.writes.settled(key)));
+      for (const key of written) await this.writes.settled(key);
       return remove(written);
     });
   }

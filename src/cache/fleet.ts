@@ -3,7 +3,7 @@
  * holder has died ends by itself; one whose method takes long is prolonged.
  */
 
-import { later } from '../policies/deadline.js';
+import { awaited, later } from '../policies/deadline.js';
 import type { LeaseEnd } from '../stores/store.js';
 import type { Core } from './core.js';
 
@@ -22,18 +22,21 @@ export interface Waiting<T> {
   readonly key: string;
   /** For a message. */
   readonly where: string;
+  /** Called when another process computes and this call begins to wait. */
+  readonly onWait: () => void;
   /** Looks for the value once more. */
   readonly find: () => Promise<T | undefined>;
 }
 
 /** Resolves when another process has stored the value, or when it is this one's turn to compute it. */
-export async function takeTurn<T>({ core, key, where, find }: Waiting<T>): Promise<Turn<T>> {
+export async function takeTurn<T>({ core, key, where, onWait, find }: Waiting<T>): Promise<Turn<T>> {
   const name = core.names.lease(key);
   for (let pauseMs = firstPauseMs, waitedMs = 0; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     const state = await core.store.lease(name, leaseMs);
     if (state === 'unable') warnUnable(core, where);
     if (state === 'unable' || state === 'unknown' || state === 'open' || waitedMs > patienceMs)
       return { end: () => nothing };
+    if (state === 'taken' && waitedMs === 0) onWait();
     if (state === 'taken') await pause(pauseMs * (0.5 + Math.random() / 2));
     waitedMs += pauseMs;
     // Also with the lease: whoever had it before may have stored the value since this call looked for it.
@@ -64,7 +67,7 @@ function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => later(ms, resolve));
+  return new Promise((resolve) => awaited(ms, resolve));
 }
 
 function warnUnable(core: Core, where: string): void {

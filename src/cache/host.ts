@@ -10,7 +10,10 @@ export interface MethodHandle {
   call(self: unknown, args: unknown[]): Promise<unknown>;
 }
 
-/** What an invalidation came to. `deferred`: the store did not acknowledge it; refused in this process until it does. */
+/**
+ * What an invalidation came to. `deferred`: the store did not acknowledge it, and it is refused in this process until it does;
+ * or it waits for the end of a transaction.
+ */
 export interface InvalidationResult {
   /** `done`: nobody gets what was computed before. */
   readonly status: 'done' | 'deferred';
@@ -30,6 +33,8 @@ export interface CachedMethodHandle extends MethodHandle {
 export interface MethodHost {
   /** @throws CacheConfigError */
   cached(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle;
+  /** The same for a method that takes ids and gives items; the options are those of one element. @throws CacheConfigError */
+  cachedMany(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle;
   /** @throws CacheConfigError */
   invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle;
 }

@@ -16,6 +16,7 @@ import {
   type MethodHost,
 } from './host.js';
 import { createMethodSource, Identities, type MethodSource } from './identity.js';
+import { CachedManyMethod } from './many.js';
 import { CachedMethod, formatOf, InvalidatingMethod } from './method.js';
 import { Names } from './names.js';
 import type { Args, AsyncMethod, CachedOptions, CacheOptions } from './options.js';
@@ -30,8 +31,9 @@ import {
   checkedTags,
   invalidationPolicy,
 } from './policy.js';
-import { withScope } from './scope.js';
+import { transactionOf, withScope } from './scope.js';
 import { openStores } from './stores.js';
+import { beforeTermination } from './termination.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -62,12 +64,15 @@ export class CacheManager<Tag extends string = string> {
   /** @internal */
   readonly [methodHost]: MethodHost = {
     cached: (source, options, where) => this.#cached(source, options, where),
+    cachedMany: (source, options, where) => this.#cachedMany(source, options, where),
     invalidates: (source, options, where) => this.#invalidates(source, options, where),
   };
   readonly #core: Core;
   readonly #settings: CacheSettings;
   readonly #identities: Identities;
   readonly #byHand: MethodSource;
+  /** Called when there is nothing left to be flushed. */
+  readonly #leaveTermination: () => void;
   #closing: Promise<void> | undefined;
 
   /** `stores`: one, or several, nearest first. */
@@ -84,10 +89,13 @@ export class CacheManager<Tag extends string = string> {
       clock,
       names,
       report,
+      warn: (code, message) => this.#core.warn(code, message),
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
     });
     this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events), throwsUndelivered });
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
+    const isShared = [stores].flat().some(({ kind }) => kind === 'backend');
+    this.#leaveTermination = isShared ? beforeTermination(() => this.#flush()) : () => {};
     this.#identities = new Identities((code, message) => {
       this.#core.warn(code, message);
     });
@@ -181,6 +189,25 @@ export class CacheManager<Tag extends string = string> {
   }
 
   /**
+   * Runs `fn`, which commits or rolls back data. What is invalidated or forgotten inside waits until `fn` has settled, also
+   * where it throws, and resolves to `deferred` until then. A cached call inside gets an entry that nothing of that concerns, or
+   * runs its method; nothing is stored, and no running method is shared. One inside another is part of the outermost.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * await cache.transaction(async () => {
+   *   await cache.invalidate('product:1'); // { status: 'deferred' }
+   * });
+   * ```
+   */
+  transaction<T>(fn: () => Promise<T>): Promise<T> {
+    return this.#core.transaction(fn);
+  }
+
+  /**
    * Runs `fn` and tells what each cached call inside did, and why.
    *
    * @example
@@ -218,6 +245,11 @@ export class CacheManager<Tag extends string = string> {
     return this.#method(source, options, where);
   }
 
+  #cachedMany(source: MethodSource, options: AnyCachedOptions, where: string): CachedMethodHandle {
+    checkCachedOptions(options, where);
+    return new CachedManyMethod(this.#core, this.#method(source, options, where), where);
+  }
+
   #invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle {
     const policy = invalidationPolicy(options, where);
     return new InvalidatingMethod(source, { core: this.#core, policy, cache: this });
@@ -225,14 +257,27 @@ export class CacheManager<Tag extends string = string> {
 
   async #close(): Promise<void> {
     this.#core.enabled = false;
-    // Every operation has a deadline of its own; this is for a write that waits for another one.
-    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
+    this.#leaveTermination();
+    await this.#settled();
     await this.#core.store.close();
+  }
+
+  async #flush(): Promise<void> {
+    await this.#settled();
+    await this.#core.store.flush();
+  }
+
+  /** Every operation has a deadline of its own; this is for a write that waits for another one. */
+  async #settled(): Promise<void> {
+    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
   }
 
   async #invalidated(tags: readonly string[], names: readonly string[]): Promise<InvalidationResult> {
     if (names.length === 0) return { status: 'done' };
+    const transaction = transactionOf(this.#core);
+    transaction?.tell(tags);
     const status = await this.#core.invalidate(names);
+    if (transaction) return { status };
     this.#core.events.emit('invalidation', { tags, status });
     const what = tags.length === 0 ? 'clear()' : `The invalidation of ${tags.join(', ')}`;
     return this.#core.resultOf(status, what, tags);

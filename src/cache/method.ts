@@ -7,13 +7,13 @@ import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
 import { Call, inherit, slide } from './call.js';
-import type { Subject } from './compute.js';
+import type { Run, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
 import type { Counts } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
-import { currentScope, type Scope } from './scope.js';
+import { currentScope, type Scope, transactionOf } from './scope.js';
 
 /** Where a method's entries lie, per name that it has. */
 interface Place {
@@ -34,6 +34,13 @@ const rememberedKeys = 10_000;
 
 /** A key, or why there is none. */
 type Keyed = { readonly key: string; readonly place: Place } | { readonly key: undefined; readonly reason: string };
+
+/** A call that memory may answer at once. */
+interface Peeked {
+  readonly key: string;
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+}
 
 export interface CachedMethodParts {
   readonly core: Core;
@@ -76,16 +83,21 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** The same with another function to run instead of the method. */
-  callWith(self: unknown, args: unknown[], run: () => PromiseLike<unknown>): Promise<unknown> {
+  callWith(self: unknown, args: unknown[], run: Run): Promise<unknown> {
     const scope = currentScope();
     const unused = this.#whyUnused(scope, self, args);
     if (unused !== undefined) return this.#runPlain(scope, { self, run }, unused);
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
-    const local = scope.mode === 'cached' ? this.#peek(scope, key) : undefined;
+    const local = this.#mayPeek(scope) ? this.#peek(scope, { key, self, args }) : undefined;
     const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
+  }
+
+  /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
+  #mayPeek(scope: Scope): boolean {
+    return scope.mode === 'cached' && !transactionOf(this.#core, scope);
   }
 
   /** The value of a call if there is a valid entry; the method does not run. */
@@ -147,17 +159,28 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
-  /**
-   * An entry may have been stored without a tag that calls have now: by an earlier version of the program, by another
-   * function of the same name, by `getOrLoad` with other options. An invalidation would not find it.
-   */
-  #peek({ isStrong }: Scope, key: string): LocalHit | undefined {
-    const fixed = this.#fixedNames;
-    if (!fixed && this.#isByHand) return undefined;
+  #peek({ isStrong }: Scope, { key, self, args }: Peeked): LocalHit | undefined {
     const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
-    if (!local || !fixed || fixed.length === 0) return local;
+    if (!local) return undefined;
+    const names = this.#namesBeyondKey(self, args);
+    if (names?.length === 0) return local;
     const { generations } = local.entry;
-    return fixed.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+    return names?.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+  }
+
+  /**
+   * An entry may have been stored without a tag that this call has, and an invalidation would not find it: by an earlier
+   * version of the program, by another function of the same name, by `getOrLoad` with other options, by a call whose
+   * arguments are the same only to `key`. Undefined where the tags cannot be told.
+   */
+  #namesBeyondKey(self: unknown, args: readonly unknown[]): readonly string[] | undefined {
+    if (this.#fixedNames) return this.#fixedNames;
+    if (!this.#isByHand && !this.#policy.hasOwnKey) return [];
+    try {
+      return this.#policy.tags(self, args).map((tag) => this.#core.names.tag(tag));
+    } catch {
+      return undefined;
+    }
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */

@@ -33,7 +33,7 @@ export interface CachePolicy {
    * How long a hit in memory may trust what this process knows of its tags; `0` asks the shared store each time, also for
    * the cached calls inside. Default: as long as that is never stale.
    */
-  maxStaleness?: Duration | 0 | undefined;
+  maxStaleness?: Duration | undefined;
   /**
    * `'fleet'`: one process computes for all, where the store can lease (Redis, memcached); the others wait for the value.
    * Default `'process'`: one compute in each process.
@@ -75,6 +75,26 @@ export interface CachedOptions<This, F extends AsyncMethod, Tag extends string =
   storeWhen?: ((this: This, result: Result<F>, ...args: Args<F>) => boolean) | undefined;
 }
 
+/** A method that takes ids and gives an item for each, in their order. `any` as in {@link AsyncMethod}. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see there
+export type ManyMethod = (this: any, ids: any) => PromiseLike<readonly any[]>;
+/** What identifies an element of `F`. */
+export type IdOf<F> = Args<F> extends readonly [ids: readonly (infer Id)[]] ? Id : never;
+/** What `F` gives for an id. */
+export type ItemOf<F extends AsyncMethod> = Result<F> extends readonly (infer Item)[] ? Item : never;
+/** A method that is like `F`, for one element. */
+export type ElementOf<F extends AsyncMethod> = (id: IdOf<F>) => Promise<ItemOf<F>>;
+
+/**
+ * The options of `@CachedMany`: those of `@Cached`, for one element. `tags`, `key` and `when` are functions of its `id`; `ttl`,
+ * `resultTags` and `storeWhen` of its `item` and `id`. `This` and `F` are inferred from the method.
+ */
+export type CachedManyOptions<This, F extends ManyMethod, Tag extends string = string> = CachedOptions<
+  This,
+  ElementOf<F>,
+  Tag
+>;
+
 /** The options of `@Invalidates`. */
 export interface InvalidatesOptions<This, F extends AsyncMethod, Tag extends string = string> {
   /** Tags known from the arguments. */
@@ -98,9 +118,9 @@ export interface CacheOptions<Kind extends string = string> {
   /** The longest that one store operation may take. Default `'250ms'`. */
   deadline?: Duration | undefined;
   /** `maxStaleness` of every method that says nothing else. Default: as long as memory is never stale. */
-  maxStaleness?: Duration | 0 | undefined;
+  maxStaleness?: Duration | undefined;
   /** How long memory may serve, while the shared store gives no answer, what was valid a moment ago; `0`: not at all. Default `'10s'`. */
-  outageGrace?: Duration | 0 | undefined;
+  outageGrace?: Duration | undefined;
   /** What an invalidation does that cannot be delivered: resolve to `deferred`, or reject. Default `'defer'`. */
   onInvalidationFailure?: 'defer' | 'throw' | undefined;
   /** What carries invalidations to the memory of other processes; `false`: nothing. Default: Redis itself, where it is the store. */

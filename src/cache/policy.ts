@@ -53,6 +53,8 @@ export interface Policy {
   readonly version: string | undefined;
   /** What identifies the call. */
   readonly keyed: OfCall<readonly unknown[]>;
+  /** Whether calls with different arguments may be one and the same to `keyed`. */
+  readonly hasOwnKey: boolean;
   readonly name: string | undefined;
   readonly per: AnyCachedOptions['per'];
   readonly partitioned: boolean;
@@ -199,7 +201,7 @@ export function cacheSettings(options: CacheOptions, where: string): CacheSettin
   });
 }
 
-function durationOrZero(value: Duration | 0 | undefined, where: string): number | undefined {
+function durationOrZero(value: Duration | undefined, where: string): number | undefined {
   return value === undefined || value === 0 ? value : durationMs(value, where);
 }
 
@@ -240,6 +242,7 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     copies: options.copies ?? defaults.copies ?? 'isolated',
     revive: options.revive ?? defaults.revive ?? [],
     version: version === undefined ? undefined : String(version),
+    hasOwnKey: key !== undefined,
     keyed: key ? (self, args) => [key.call(self, ...args)] : (_self, args) => args,
     name: options.name,
     per: options.per ?? defaults.per,

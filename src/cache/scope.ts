@@ -4,6 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Generation } from '../base/entry.js';
 import type { Outcome } from '../base/events.js';
 import type { Flight } from '../policies/flight.js';
+import type { Transaction } from './transaction.js';
 
 /** Collects, while a method runs, the generations that its result depends on through cached calls inside. */
 export class Inheritance {
@@ -45,6 +46,12 @@ export class Inheritance {
     }
   }
 
+  /** A part of the method depends on this. */
+  addAll({ taint, generations, names }: Inheritance): void {
+    if (taint !== undefined) this.spoil(taint, names && [...names]);
+    this.add([...generations]);
+  }
+
   /** A cached call inside came back without complete generations; with the names of them where those are known. */
   spoil(reason: string, names?: readonly string[]): void {
     if (this.#isSealed) return;
@@ -71,6 +78,8 @@ export interface Scope {
   readonly isStrong: boolean;
   /** Who asked to be told of each call. */
   readonly listener: ((outcome: Outcome) => void) | undefined;
+  /** By the core of their cache: the transaction of one cache is none of another's. */
+  readonly transactions: ReadonlyMap<object, Transaction> | undefined;
 }
 
 const outermost: Scope = Object.freeze({
@@ -79,6 +88,7 @@ const outermost: Scope = Object.freeze({
   flight: undefined,
   isStrong: false,
   listener: undefined,
+  transactions: undefined,
 });
 
 // Shared by the ESM and the CommonJS copy of this package in one process: a call into the other copy has to be seen.
@@ -93,4 +103,15 @@ export function currentScope(): Scope {
 /** Runs `fn` in the current scope, changed by `change`. */
 export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
   return storage.run({ ...currentScope(), ...change }, fn);
+}
+
+/** The transaction of a cache that runs around, if any; `core` is that cache's. */
+export function transactionOf(core: object, scope = currentScope()): Transaction | undefined {
+  const transaction = scope.transactions?.get(core);
+  return transaction?.isRunning ? transaction : undefined;
+}
+
+/** Runs `fn` inside `transaction`, a transaction of the cache with this core. */
+export function withTransaction<T>(core: object, transaction: Transaction, fn: () => T): T {
+  return withScope({ transactions: new Map(currentScope().transactions).set(core, transaction) }, fn);
 }

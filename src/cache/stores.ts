@@ -3,8 +3,11 @@
 import type { Clock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import type { CacheProblem } from '../base/events.js';
+import { nextTurn } from '../policies/deadline.js';
+import type { Backend } from '../stores/backend.js';
 import type { StoreBus } from '../stores/bus.js';
 import { Coherence } from '../stores/coherence.js';
+import { layered } from '../stores/layered.js';
 import { MemoryStore } from '../stores/memory.js';
 import { SharedStore } from '../stores/shared.js';
 import type { Store } from '../stores/store.js';
@@ -19,6 +22,8 @@ export interface StoreParts {
   readonly clock: Clock;
   readonly names: Names;
   readonly report: (problem: CacheProblem & { readonly loud?: boolean }) => void;
+  /** Tells once of what somebody may want to change. */
+  readonly warn: (code: string, message: string) => void;
   /** Another process has removed these; `discard` removes entries that this one has written since. */
   readonly onRemoved: (
     names: readonly string[],
@@ -31,32 +36,58 @@ type BackendTarget = Extract<StoreTarget, { kind: 'backend' }>;
 
 /** @throws CacheConfigError if the stores cannot be combined */
 export function openStores(parts: StoreParts): Store {
-  const [first, second, ...more] = parts.targets;
-  if (!first || more.length > 0) throw notTogether(`there are ${parts.targets.length} stores`);
-  if (!second) return first.kind === 'memory' ? new MemoryStore(parts.clock, first) : openShared(first, parts).shared;
-  if (first.kind !== 'memory' || second.kind === 'memory')
-    throw notTogether('memory is not in front of a shared store');
-  return openTiers(first, second, parts);
+  const [first, ...others] = parts.targets;
+  if (!first) throw notTogether('there is no store');
+  const behind = (first.kind === 'memory' ? others : parts.targets).map((target) => {
+    if (target.kind === 'memory') throw notTogether('memory is not the first of the stores');
+    return target;
+  });
+  if (behind.length === 0 && parts.settings.bus) throw busForNothing();
+  if (first.kind !== 'memory') return openShared(behind, parts, undefined).shared;
+  return behind.length === 0 ? new MemoryStore(parts.clock, first) : openTiers(first, behind, parts);
 }
 
 function notTogether(what: string): CacheConfigError {
   return new CacheConfigError({
     where: 'createCache',
     what,
-    instead: "write one store, or memory in front of a shared one: ['memory://', 'redis://localhost:6379']",
+    instead: "write the nearest first, and memory only there: ['memory://', 'redis://localhost:6379']",
   });
 }
 
-function openShared(target: BackendTarget, parts: StoreParts, onRemoved?: StoreParts['onRemoved']): Opened {
+function busForNothing(): CacheConfigError {
+  return new CacheConfigError({
+    where: 'createCache',
+    what: 'there is a bus, and no shared store whose invalidations it could carry',
+    instead: "leave it out, or write a shared store behind memory: ['memory://', 'memcached://localhost:11211']",
+  });
+}
+
+function openBackend(targets: readonly BackendTarget[], { settings, report }: StoreParts): Backend {
+  const backends = targets.map((target) => target.open());
+  if (backends.length === 1) return backends[0] as Backend;
+  return layered(backends, {
+    deadlineMs: Math.ceil(settings.deadlineMs / 2),
+    report: (message, cause) => report({ code: 'store', message, cause }),
+  });
+}
+
+/** `onRemoved`: of memory in front of it. Without, others are told of what is removed here, and nothing is remembered. */
+function openShared(
+  targets: readonly BackendTarget[],
+  parts: StoreParts,
+  onRemoved: StoreParts['onRemoved'] | undefined,
+): Opened {
   const { settings, clock, names, report } = parts;
-  const backend = target.open();
-  const bus = onRemoved && busOf(settings, backend.bus?.(names.channel));
+  const backend = openBackend(targets, parts);
+  const bus = busOf(settings, backend.bus?.(names.channel));
   const coherence =
     bus &&
     new Coherence({
       bus,
+      remembers: onRemoved !== undefined,
       deleteMany: (keys) => backend.deleteMany(keys),
-      forget: (removed) => onRemoved(removed, (keys) => shared.discard(keys)),
+      forget: (removed) => (onRemoved ?? parts.onRemoved)(removed, (keys) => shared.discard(keys)),
       report: (message, cause) => report({ code: 'bus', message: `${backend.name}: ${message}`, cause }),
     });
   const shared: SharedStore = new SharedStore(backend, {
@@ -67,12 +98,14 @@ function openShared(target: BackendTarget, parts: StoreParts, onRemoved?: StoreP
     remover: coherence,
     report,
   });
-  return { shared, coherence };
+  return { shared, coherence, name: backend.name };
 }
 
 interface Opened {
   readonly shared: SharedStore;
   readonly coherence: Coherence | undefined;
+  /** For messages. */
+  readonly name: string;
 }
 
 function busOf({ bus }: CacheSettings, own: StoreBus | undefined): StoreBus | undefined {
@@ -80,11 +113,12 @@ function busOf({ bus }: CacheSettings, own: StoreBus | undefined): StoreBus | un
   return bus ?? own;
 }
 
-function openTiers(memory: MemoryTarget, target: BackendTarget, parts: StoreParts): TieredStore {
-  const { shared, coherence } = openShared(target, parts, (removed, discard) => {
+function openTiers(memory: MemoryTarget, targets: readonly BackendTarget[], parts: StoreParts): TieredStore {
+  const { shared, coherence, name } = openShared(targets, parts, (removed, discard) => {
     tiers.forget(removed);
     return parts.onRemoved(removed, discard);
   });
+  if (!coherence && parts.settings.maxStalenessMs === undefined) tellOfVerification(name, parts);
   const tiers: TieredStore = new TieredStore(shared, {
     clock: parts.clock,
     bounds: memory,
@@ -92,4 +126,14 @@ function openTiers(memory: MemoryTarget, target: BackendTarget, parts: StorePart
     trust: coherence ?? noTrust,
   });
   return tiers;
+}
+
+/** Who puts memory in front of a store expects hits that ask nobody. */
+function tellOfVerification(name: string, { warn }: StoreParts): void {
+  const message =
+    `createCache: ${name} has no bus that would tell of invalidations, so each hit in memory reads its generations from ` +
+    "the store: one small command, without the value. maxStaleness: '1s' would spare that, and let a hit be wrong for so " +
+    'long after an invalidation by another process; maxStaleness: 0 says that it is to be so';
+  // Whoever has just made the cache listens from now on.
+  nextTurn(() => warn('no-bus', message));
 }

@@ -18,8 +18,8 @@ import {
   checkInvalidatesOptions,
 } from '../cache/policy.js';
 import { parseStore, type StoreInput } from '../stores/uri.js';
-import { makeCached } from './cached.js';
-import type { CachedFunction, InvalidatesFunction } from './dialect.js';
+import { makeCached, makeCachedMany } from './cached.js';
+import type { CachedFunction, CachedManyFunction, InvalidatesFunction } from './dialect.js';
 import { makeInvalidates } from './invalidates.js';
 import { findCachedMethod } from './metadata.js';
 
@@ -27,12 +27,15 @@ import { findCachedMethod } from './metadata.js';
 export class Cache<Tag extends string = string> extends CacheManager<Tag> {
   /** `@Cached`, bound to this cache. */
   readonly Cached: CachedFunction<Tag> = makeCached<Tag>(this[methodHost]);
+  /** `@CachedMany`, bound to this cache. */
+  readonly CachedMany: CachedManyFunction<Tag> = makeCachedMany<Tag>(this[methodHost]);
   /** `@Invalidates`, bound to this cache. */
   readonly Invalidates: InvalidatesFunction<Tag> = makeInvalidates<Tag>(this[methodHost]);
 
   /**
    * Removes the entry of one call: `forget(service, 'find', [id])`, or `forget(this, this.#load, [id])` inside the class.
    * Strict in this process; another one that is computing may store its result afterwards. A tag is strict everywhere.
+   * Of a `@CachedMany` method the entries of these ids: `forget(service, 'findMany', [[id]])`.
    *
    * @throws CacheConfigError if the method is not cached, or the call has no key
    */
@@ -51,7 +54,7 @@ export class Cache<Tag extends string = string> extends CacheManager<Tag> {
     cachedMethod(service, method, 'forgetAll').forgetAll(service);
 
   /**
-   * The key of a call, for debugging.
+   * The key of a call, for debugging; of one id of a `@CachedMany` method `keyOf(service, 'findMany', [[id]])`.
    *
    * @throws CacheConfigError if the method is not cached, or the call has no key
    */
@@ -155,6 +158,10 @@ const defaultHost: MethodHost = {
     checkCachedOptions(options, where);
     return new DefaultCachedMethod(source, (cache) => cache[methodHost].cached(source, options, where));
   },
+  cachedMany(source: MethodSource, options: AnyCachedOptions, where: string) {
+    checkCachedOptions(options, where);
+    return new DefaultCachedMethod(source, (cache) => cache[methodHost].cachedMany(source, options, where));
+  },
   invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string) {
     checkInvalidatesOptions(options, where);
     return new DefaultMethod(source, (cache) => cache[methodHost].invalidates(source, options, where));
@@ -175,6 +182,21 @@ const defaultHost: MethodHost = {
  * ```
  */
 export const Cached: CachedFunction = makeCached(defaultHost);
+
+/**
+ * Caches each item that a method gives for its ids, in the default cache. The method runs for the missing ids alone.
+ *
+ * @example
+ * ```ts
+ * import { CachedMany } from 'cachette';
+ *
+ * class Products {
+ *   @CachedMany('5m', { tags: (id) => `product:${id}` })
+ *   async findMany(ids: string[]): Promise<{ id: string }[]> { return ids.map((id) => ({ id })); }
+ * }
+ * ```
+ */
+export const CachedMany: CachedManyFunction = makeCachedMany(defaultHost);
 
 /**
  * Invalidates tags after a method has settled, in the default cache.

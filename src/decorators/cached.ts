@@ -1,4 +1,4 @@
-/** `@Cached`: how its arguments are read, and that a method has only one. */
+/** `@Cached` and `@CachedMany`: how their arguments are read, and that a method has only one of them. */
 
 import { CacheConfigError } from '../base/errors.js';
 import type { CachedMethodHandle, MethodHost } from '../cache/host.js';
@@ -9,41 +9,72 @@ import {
   refuseBare,
   wrapMethod,
   type CachedFunction,
+  type CachedManyFunction,
   type DecoratedMethod,
   type DualMethodDecorator,
 } from './dialect.js';
-import { cacheMetadata, hasPlace, recordCached, rememberPlace } from './metadata.js';
+import { cacheMetadata, hasPlace, recordCached, recordCachedMany, rememberPlace } from './metadata.js';
+
+/** What the two decorators do not share. */
+interface Kind {
+  readonly name: '@Cached' | '@CachedMany';
+  readonly handle: (host: MethodHost, method: DecoratedMethod, options: AnyCachedOptions) => CachedMethodHandle;
+  readonly record: typeof recordCached;
+}
+
+const one: Kind = {
+  name: '@Cached',
+  handle: (host, { source, where }, options) => host.cached(source, options, where),
+  record: recordCached,
+};
+
+const many: Kind = {
+  name: '@CachedMany',
+  handle: (host, { source, where }, options) => host.cachedMany(source, options, where),
+  record: recordCachedMany,
+};
 
 /** The `@Cached` of a cache. It needs no `this`. */
 export function makeCached<Tag extends string = string>(host: MethodHost): CachedFunction<Tag> {
-  const cached = (...args: unknown[]): DualMethodDecorator<unknown, AsyncMethod> => {
-    refuseBare('@Cached', args);
-    const options = cachedOptions(args);
-    return methodDecorator('@Cached', (method) => weave(host, method, options));
-  };
   // The public type says what the arguments are; the decorated method's own types say the rest.
-  return cached as CachedFunction<Tag>;
+  return make(host, one) as CachedFunction<Tag>;
 }
 
-function cachedOptions([first, second = {}]: unknown[]): AnyCachedOptions {
+/** The `@CachedMany` of a cache. It needs no `this`. */
+export function makeCachedMany<Tag extends string = string>(host: MethodHost): CachedManyFunction<Tag> {
+  return make(host, many) as CachedManyFunction<Tag>;
+}
+
+function make(host: MethodHost, kind: Kind): unknown {
+  return (...args: unknown[]): DualMethodDecorator<unknown, AsyncMethod> => {
+    refuseBare(kind.name, args);
+    const options = cachedOptions(kind.name, args);
+    const weave = weaver(host, kind, options);
+    return methodDecorator(kind.name, weave);
+  };
+}
+
+function weaver(host: MethodHost, kind: Kind, options: AnyCachedOptions): (method: DecoratedMethod) => AsyncMethod {
+  return (method) => {
+    refuseSecond(kind.name, method);
+    const handle = kind.handle(host, method, options);
+    const wrapper = wrapMethod(method.source, handle);
+    kind.record(wrapper, options, handle);
+    remember(method, handle);
+    return wrapper;
+  };
+}
+
+function cachedOptions(name: Kind['name'], [first, second = {}]: unknown[]): AnyCachedOptions {
   const isTtl = typeof first !== 'object' || first === null;
   if (isTtl) {
-    if (first === undefined) throw withoutTtl();
-    checkCachedOptions(second, '@Cached');
-    if ((second as AnyCachedOptions).ttl !== undefined) throw twoTtls();
+    if (first === undefined) throw withoutTtl(name);
+    checkCachedOptions(second, name);
+    if ((second as AnyCachedOptions).ttl !== undefined) throw twoTtls(name);
   }
   const options = isTtl ? { ...(second as AnyCachedOptions), ttl: first } : { ...first };
-  checkCachedOptions(options, '@Cached');
+  checkCachedOptions(options, name);
   return options as AnyCachedOptions;
-}
-
-function weave(host: MethodHost, method: DecoratedMethod, options: AnyCachedOptions): AsyncMethod {
-  refuseSecond(method);
-  const handle = host.cached(method.source, options, method.where);
-  const wrapper = wrapMethod(method.source, handle);
-  recordCached(wrapper, options, handle);
-  remember(method, handle);
-  return wrapper;
 }
 
 function remember({ source, current, whenPlaced }: DecoratedMethod, handle: CachedMethodHandle): void {
@@ -51,27 +82,29 @@ function remember({ source, current, whenPlaced }: DecoratedMethod, handle: Cach
   whenPlaced((holder) => rememberPlace(holder, place));
 }
 
-function refuseSecond({ source, where }: DecoratedMethod): void {
+function refuseSecond(name: Kind['name'], { source, where }: DecoratedMethod): void {
   const isHidden = source.home !== undefined && hasPlace(source.home, source.key);
-  if (!isHidden && cacheMetadata(source.original)?.cached === undefined) return;
+  const { cached, cachedMany } = cacheMetadata(source.original) ?? {};
+  if (!isHidden && !cached && !cachedMany) return;
+  const isOther = name === '@Cached' ? cachedMany : cached;
   throw new CacheConfigError({
     where,
-    what: 'the method has a second @Cached',
+    what: isOther ? 'the method has both @Cached and @CachedMany' : `the method has a second ${name}`,
     instead: 'write one, with the options of both',
   });
 }
 
-function withoutTtl(): CacheConfigError {
+function withoutTtl(name: Kind['name']): CacheConfigError {
   return new CacheConfigError({
-    where: '@Cached',
+    where: name,
     what: 'there is neither a ttl nor are there options',
-    instead: "write @Cached('5m'), or @Cached({}) for the cache's default",
+    instead: `write ${name}('5m'), or ${name}({}) for the cache's default`,
   });
 }
 
-function twoTtls(): CacheConfigError {
+function twoTtls(name: Kind['name']): CacheConfigError {
   return new CacheConfigError({
-    where: '@Cached',
+    where: name,
     what: 'there are two ttls',
     instead: 'write it either before the options or in them',
   });

@@ -7,7 +7,15 @@ import { CacheConfigError } from '../base/errors.js';
 import type { Duration } from '../base/duration.js';
 import type { MethodHandle } from '../cache/host.js';
 import { attachWrapper, createMethodSource, type MethodSource } from '../cache/identity.js';
-import type { Args, AsyncMethod, CachedOptions, InvalidatesOptions, Many } from '../cache/options.js';
+import type {
+  Args,
+  AsyncMethod,
+  CachedManyOptions,
+  CachedOptions,
+  InvalidatesOptions,
+  Many,
+  ManyMethod,
+} from '../cache/options.js';
 import { copyMetadata } from './metadata.js';
 
 /** A decorator for methods that return a promise, in both dialects. */
@@ -29,6 +37,37 @@ export interface CachedFunction<Tag extends string = string> {
     ttlOrOptions: Duration | CachedOptions<This, F, Tag>,
     options?: CachedOptions<This, F, Tag>,
   ): DualMethodDecorator<This, F>;
+}
+
+/** What a method has that takes one array of ids and nothing else; a second argument would be in no key. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- ids of any type
+export type TakesIds<F> = Args<F> extends readonly [ids: readonly any[]] ? unknown : NeedsIds;
+
+/** What no method has: the compiler shows it where a method has another shape. */
+export interface NeedsIds {
+  /** `@CachedMany` is for methods such as `async findMany(ids: string[])`. */
+  readonly 'takes one array of ids': never;
+}
+
+/** A decorator for methods that take ids and give an item for each, in both dialects. */
+export type DualManyDecorator<This, F extends ManyMethod> = (
+  target: This | F,
+  context: string | symbol | (ClassMethodDecoratorContext<This, F> & TakesIds<F>),
+  descriptor?: TypedPropertyDescriptor<F> & TakesIds<F>,
+) => void;
+
+/** `@CachedMany`, bound to a cache. */
+export interface CachedManyFunction<Tag extends string = string> {
+  /**
+   * Caches each item that the method gives under its id, and runs the method for the missing ones alone.
+   *
+   * @param ttlOrOptions how long an entry lives, or all options
+   * @param options the other options, after a ttl
+   */
+  <This, F extends ManyMethod>(
+    ttlOrOptions: Duration | CachedManyOptions<This, F, Tag>,
+    options?: CachedManyOptions<This, F, Tag>,
+  ): DualManyDecorator<This, F>;
 }
 
 /** `@Invalidates`, bound to a cache. */
@@ -111,7 +150,7 @@ export function refuseBare(name: string, args: readonly unknown[]): void {
   throw new CacheConfigError({
     where: name,
     what: 'it stands without parentheses',
-    instead: name === '@Cached' ? "write @Cached('5m')" : `write ${name}('products')`,
+    instead: name === '@Invalidates' ? `write ${name}('products')` : `write ${name}('5m')`,
   });
 }
 

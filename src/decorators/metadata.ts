@@ -11,6 +11,8 @@ import type { AnyCachedOptions, AnyInvalidatesOptions } from '../cache/policy.js
 export interface CacheMetadata {
   /** The options of `@Cached`, with the `ttl` among them. */
   readonly cached?: Readonly<AnyCachedOptions> | undefined;
+  /** The options of `@CachedMany`, likewise; they are those of one element. */
+  readonly cachedMany?: Readonly<AnyCachedOptions> | undefined;
   /** The options of each `@Invalidates`, innermost first. */
   readonly invalidates?: readonly Readonly<AnyInvalidatesOptions>[] | undefined;
 }
@@ -62,6 +64,12 @@ export function copyMetadata(from: object, to: object): void {
 export function recordCached(wrapper: object, options: AnyCachedOptions, handle: CachedMethodHandle): void {
   Reflect.defineMetadata(handleKey, handle, wrapper);
   record(wrapper, { ...cacheMetadata(wrapper), cached: Object.freeze(options) });
+}
+
+/** Records `@CachedMany` on its wrapper. */
+export function recordCachedMany(wrapper: object, options: AnyCachedOptions, handle: CachedMethodHandle): void {
+  Reflect.defineMetadata(handleKey, handle, wrapper);
+  record(wrapper, { ...cacheMetadata(wrapper), cachedMany: Object.freeze(options) });
 }
 
 /** Records `@Invalidates` on its wrapper. */

@@ -49,6 +49,14 @@ export function withDeadline<T>(work: Promise<T>, ms: number, onLate: (error: un
   });
 }
 
+/** Runs `task` once after `ms`, and keeps the process alive for it: somebody waits. The returned function cancels it. */
+export function awaited(ms: number, task: () => void): () => void {
+  const timer = setTimeout(task, ms);
+  return () => {
+    clearTimeout(timer);
+  };
+}
+
 /** Runs `task` once after `ms` without keeping the process alive; the returned function cancels it. */
 export function later(ms: number, task: () => void): () => void {
   const timer = setTimeout(task, ms);

@@ -63,7 +63,9 @@ export class Lease {
 const forgottenAfterMs = 60_000;
 
 interface Peer {
-  heardAt: number;
+  /** Its last heartbeat; who sends none trusts nothing, and nobody need wait for it. */
+  beatAt: number;
+  seenAt: number;
   /** The number of its last announcement that is known of here. */
   announced: number;
 }
@@ -73,34 +75,51 @@ export class Roster {
   readonly #peers = new Map<string, Peer>();
 
   /**
-   * A message of a peer came. `announced` is the number of its last announcement, that of the message itself included.
+   * A heartbeat of a peer came; `announced` is the number of its last announcement.
    *
-   * @returns false if an announcement in between has not been heard: it may come later, or never
+   * @returns false if that has not been heard: it may come later, or never
    */
-  heard(id: string, announced: number, isAnnouncement: boolean, nowMs: number): boolean {
-    let peer = this.#peers.get(id);
-    if (!peer) this.#peers.set(id, (peer = { heardAt: nowMs, announced: 0 }));
-    peer.heardAt = nowMs;
-    const isComplete = announced <= peer.announced + (isAnnouncement ? 1 : 0);
-    peer.announced = Math.max(peer.announced, announced);
-    return isComplete;
+  beat(id: string, announced: number, nowMs: number): boolean {
+    const peer = this.#seen(id, nowMs);
+    peer.beatAt = nowMs;
+    return isNext(peer, announced, 0);
+  }
+
+  /**
+   * An announcement of a peer came.
+   *
+   * @returns false if one before it has not been heard
+   */
+  announcement(id: string, announced: number, nowMs: number): boolean {
+    return isNext(this.#seen(id, nowMs), announced, 1);
   }
 
   left(id: string): void {
     this.#peers.delete(id);
   }
 
-  /** Whether a peer may still trust what it remembers: its lease is over when it has been silent for so long. */
-  isLive(id: string, nowMs: number): boolean {
-    const peer = this.#peers.get(id);
-    return peer !== undefined && nowMs < peer.heardAt + leaseMs + driftMs;
+  /** The peers that may trust what they remember: the lease of one is over when it has been silent for so long. */
+  live(nowMs: number): string[] {
+    const live: string[] = [];
+    for (const [id, { beatAt, seenAt }] of this.#peers) {
+      if (nowMs < beatAt + everyLeaseMs) live.push(id);
+      else if (seenAt + forgottenAfterMs <= nowMs) this.#peers.delete(id);
+    }
+    return live;
   }
 
-  /** The peers that may trust what they remember. */
-  live(nowMs: number): string[] {
-    for (const [id, { heardAt }] of this.#peers) if (heardAt + forgottenAfterMs <= nowMs) this.#peers.delete(id);
-    return [...this.#peers.keys()].filter((id) => this.isLive(id, nowMs));
+  #seen(id: string, nowMs: number): Peer {
+    let peer = this.#peers.get(id);
+    if (!peer) this.#peers.set(id, (peer = { beatAt: -Infinity, seenAt: nowMs, announced: 0 }));
+    peer.seenAt = nowMs;
+    return peer;
   }
+}
+
+function isNext(peer: Peer, announced: number, step: number): boolean {
+  const isComplete = announced <= peer.announced + step;
+  peer.announced = Math.max(peer.announced, announced);
+  return isComplete;
 }
 
 /** Two machines' monotonic clocks run at the same speed but for a few hundred parts in a million. */

@@ -5,8 +5,11 @@
  * memory is not trusted for a while.
  */
 export interface Bus {
-  /** Sends to every subscriber, the sender included; or, with `to`, at least to the one that subscribed under that id. */
-  publish(message: string, to?: string): Promise<void>;
+  /**
+   * Sends to every subscriber, the sender included; or, with `to`, at least to the one that subscribed under that id. May
+   * resolve with the number of subscribers that it was sent to.
+   */
+  publish(message: string, to?: string): Promise<unknown>;
   /** Begins to receive, under an id; called once. Tries again by itself where it is interrupted. */
   subscribe(id: string, subscriber: BusSubscriber): void;
   /** Ends the subscription. */
@@ -88,12 +91,17 @@ function isText(value: unknown): value is string {
  * @example
  * ```ts
  * import { createCache, localBus } from 'cachette';
+ * import { Keyv } from 'keyv';
  *
- * const bus = localBus();
- * const cache = createCache('memory://', { bus: bus.connect() });
+ * const [store, bus] = [new Keyv(), localBus()];
+ * const here = createCache(['memory://', store], { bus: bus.connect() });
+ * const there = createCache(['memory://', store], { bus: bus.connect() });
  * ```
  */
-export function localBus(): { connect(): Bus } {
+export function localBus(): {
+  /** A connection of its own for one cache. */
+  connect(): Bus;
+} {
   const subscribers = new Map<string, BusSubscriber>();
   return { connect: () => new LocalConnection(subscribers) };
 }

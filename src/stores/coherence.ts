@@ -9,22 +9,30 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import { awaited, later, monotonicMs, withDeadline } from '../policies/deadline.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
+
+/**
+ * Resolves when no other process trusts what it remembers of what was removed; to false if one neither answers nor ends.
+ */
+export type Acknowledged = () => Promise<boolean>;
 
 /** What removes keys from a store, and tells others of it. */
 export interface Remover {
   /** Resolves when the store has acknowledged. */
-  remove(names: readonly string[]): Promise<void>;
-  /** Resolves when no other process trusts what it remembers of what was removed before; false if one neither answers nor ends. */
-  acknowledged(): Promise<boolean>;
+  remove(names: readonly string[]): Promise<Acknowledged>;
   /** Tells that nobody needs to wait for this process any more. */
   close(): Promise<void>;
 }
 
 export interface CoherenceOptions {
   readonly bus: StoreBus;
+  /**
+   * Whether this process remembers anything itself. One that does not only announces what it removes, and listens for
+   * answers from the first time on that there is somebody to answer.
+   */
+  readonly remembers: boolean;
   /** Deletes where the bus cannot do it at one moment with the message. */
   readonly deleteMany: (names: readonly string[]) => Promise<void>;
   /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
@@ -50,16 +58,14 @@ interface Announcement {
   /** When the store acknowledged the removal; undefined before. */
   sentAt: number | undefined;
   repeatedAt: number;
-  /** The message came back, and so did everything that was sent before it: the roster is complete. */
+  /** The message came back, and so did everything that was sent before it. */
   echoed: boolean;
+  /** Whoever waits is told, once. */
+  settle: (isDone: boolean) => void;
 }
 
-/** Who waits for the answers to some announcements. */
-interface Waiting {
-  readonly numbers: readonly number[];
-  readonly until: number;
-  readonly resolve: (done: boolean) => void;
-}
+const nobodyWaits = (): void => {};
+const done: Acknowledged = () => Promise.resolve(true);
 
 export class Coherence implements Remover {
   readonly #id = randomBytes(9).toString('base64url');
@@ -67,21 +73,23 @@ export class Coherence implements Remover {
   readonly #lease = new Lease();
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
-  readonly #waiting = new Set<Waiting>();
   #announced = 0;
+  /** How many announcements somebody waits for; then the process is kept alive. */
+  #waiting = 0;
   #aliveAt = monotonicMs();
+  #isSubscribed = false;
+  /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
+  #listeningSince = Infinity;
   #isPublishFailureTold = false;
   #cancelBeat: () => void = () => {};
   #cancelCheck: (() => void) | undefined;
   #closed = false;
 
-  /** Subscribes at once; nobody needs to wait for it. */
+  /** Subscribes at once where this process remembers something; nobody needs to wait for it. */
   constructor(options: CoherenceOptions) {
     this.#options = options;
-    options.bus.subscribe(this.#id, {
-      message: (text) => this.#receive(text),
-      interrupted: () => this.#lease.lose(),
-    });
+    if (!options.remembers) return;
+    this.#subscribe();
     this.#beat();
   }
 
@@ -91,12 +99,11 @@ export class Coherence implements Remover {
   }
 
   /** 0 while nothing that is remembered is to be trusted; see {@link Lease.era}. */
-  get era(): number {
-    return this.#lease.era(monotonicMs());
+  era(nowMs: number): number {
+    return this.#lease.era(nowMs);
   }
 
-  async remove(names: readonly string[]): Promise<void> {
-    const { bus, deleteMany } = this.#options;
+  async remove(names: readonly string[]): Promise<Acknowledged> {
     const announced = ++this.#announced;
     const message = writeMessage({ kind: 'removed', from: this.#id, announced, names });
     const announcement: Announcement = {
@@ -105,28 +112,47 @@ export class Coherence implements Remover {
       sentAt: undefined,
       repeatedAt: 0,
       echoed: false,
+      settle: nobodyWaits,
     };
     this.#announcements.set(announced, announcement);
     try {
-      if (bus.deleteAndPublish) await bus.deleteAndPublish(names, message);
-      else await deleteMany(names);
+      const receivers = await this.#removeAndTell(names, announcement);
+      if (receivers === 0 && !this.#isSubscribed) {
+        this.#announcements.delete(announced);
+        return done;
+      }
     } catch (error) {
       // The number stays used: whoever misses it trusts less, which is right if the message was sent after all.
       this.#announcements.delete(announced);
       throw error;
     }
-    announcement.sentAt = announcement.repeatedAt = monotonicMs();
-    if (!bus.deleteAndPublish) this.#publish(message);
-    this.#checkSoon();
+    this.#subscribe();
+    // Also where nobody waits: a replay is repeated as well to those that have not heard.
+    this.#checkLater();
+    return () => this.#acknowledged(announced, announcement);
   }
 
-  acknowledged(): Promise<boolean> {
-    this.#check();
-    const sent = [...this.#announcements].filter(([, { sentAt }]) => sentAt !== undefined);
-    if (sent.length === 0) return Promise.resolve(true);
+  async #removeAndTell(names: readonly string[], announcement: Announcement): Promise<unknown> {
+    const { bus, deleteMany } = this.#options;
+    const { message } = announcement;
+    let receivers: unknown;
+    if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
+    else await deleteMany(names);
+    announcement.sentAt = announcement.repeatedAt = monotonicMs();
+    if (bus.deleteAndPublish) return receivers;
+    return bus.publish(message).catch((error: unknown) => this.#tellOnce(error));
+  }
+
+  #acknowledged(announced: number, announcement: Announcement): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
+    this.#check(announced, announcement, this.#roster.live(monotonicMs()));
+    if (!this.#announcements.has(announced)) return Promise.resolve(true);
     return new Promise((resolve) => {
-      this.#waiting.add({ numbers: sent.map(([number]) => number), until: monotonicMs() + patienceMs, resolve });
-      this.#checkSoon();
+      announcement.settle = resolve;
+      this.#waiting++;
+      this.#cancelCheck?.();
+      this.#cancelCheck = undefined;
+      this.#checkLater();
     });
   }
 
@@ -135,11 +161,24 @@ export class Coherence implements Remover {
     this.#closed = true;
     this.#cancelBeat();
     this.#cancelCheck?.();
-    for (const { resolve } of this.#waiting) resolve(false);
-    this.#waiting.clear();
+    for (const announcement of this.#announcements.values()) this.#settle(announcement, false);
+    this.#announcements.clear();
+    if (!this.#isSubscribed) return;
     const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
     await withDeadline(bye, farewellMs).catch(() => undefined);
     await this.#options.bus.close();
+  }
+
+  #subscribe(): void {
+    if (this.#isSubscribed || this.#closed) return;
+    this.#isSubscribed = true;
+    this.#options.bus.subscribe(this.#id, {
+      message: (text) => this.#receive(text),
+      interrupted: () => {
+        this.#listeningSince = Infinity;
+        this.#lease.lose();
+      },
+    });
   }
 
   // ------------------------------------------------------------------------------------------ heartbeats
@@ -152,7 +191,7 @@ export class Coherence implements Remover {
       this.#aliveAt = now;
       this.#options.bus.renew?.();
     }
-    this.#cancelBeat = later(this.era > 0 ? heartbeatMs : hurryMs, () => this.#beat());
+    this.#cancelBeat = later(this.era(now) > 0 ? heartbeatMs : hurryMs, () => this.#beat());
   }
 
   #publish(message: string, to?: string): void {
@@ -183,29 +222,35 @@ export class Coherence implements Remover {
   #receiveOwn(message: BusMessage): void {
     const now = monotonicMs();
     this.#aliveAt = now;
+    this.#listeningSince = Math.min(this.#listeningSince, now);
     if (message.kind === 'beat') this.#lease.returned(message.beat, now);
     if (message.kind !== 'removed') return;
     const announcement = this.#announcements.get(message.announced);
     if (!announcement) return;
     announcement.echoed = true;
-    this.#checkSoon();
+    this.#check(message.announced, announcement, this.#roster.live(now));
   }
 
   #receiveOther(message: BusMessage): void {
     const now = monotonicMs();
     if (message.kind === 'bye') {
       this.#roster.left(message.from);
-      this.#checkSoon();
+      this.#checkAll();
       return;
     }
     if (message.kind === 'heard') {
-      this.#announcements.get(message.announced)?.answered.add(message.from);
-      this.#checkSoon();
+      const announcement = this.#announcements.get(message.announced);
+      announcement?.answered.add(message.from);
+      if (announcement) this.#check(message.announced, announcement, this.#roster.live(now));
       return;
     }
-    const isAnnouncement = message.kind === 'removed';
-    if (!this.#roster.heard(message.from, message.announced, isAnnouncement, now)) this.#lease.lose();
-    if (isAnnouncement) void this.#answer(message);
+    const { from, announced } = message;
+    if (message.kind === 'beat') {
+      if (!this.#roster.beat(from, announced, now)) this.#lease.lose();
+      return;
+    }
+    if (!this.#roster.announcement(from, announced, now)) this.#lease.lose();
+    void this.#answer(message);
   }
 
   async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {
@@ -215,54 +260,62 @@ export class Coherence implements Remover {
 
   // ---------------------------------------------------------------------------------------------- answers
 
-  #checkSoon(): void {
-    if (this.#closed) return;
-    if (this.#announcements.size === 0) {
-      this.#settle();
-      return;
-    }
-    this.#check();
-    if (this.#announcements.size > 0) this.#cancelCheck ??= later(repeatMs / 4, () => this.#checkAgain());
+  #checkLater(): void {
+    if (this.#closed || this.#announcements.size === 0) return;
+    const wait = this.#waiting > 0 ? awaited : later;
+    this.#cancelCheck ??= wait(repeatMs / 4, () => {
+      this.#cancelCheck = undefined;
+      this.#checkAll();
+    });
   }
 
-  #checkAgain(): void {
-    this.#cancelCheck = undefined;
-    this.#checkSoon();
+  #checkAll(): void {
+    const live = this.#roster.live(monotonicMs());
+    for (const [announced, announcement] of this.#announcements) this.#check(announced, announcement, live);
+    this.#checkLater();
   }
 
-  #check(): void {
+  /** `live`: the peers that may still trust what they remember. */
+  #check(announced: number, announcement: Announcement, live: readonly string[]): void {
+    const { sentAt, echoed, answered } = announcement;
+    if (sentAt === undefined) return;
     const now = monotonicMs();
-    for (const [announced, announcement] of this.#announcements) {
-      const { sentAt } = announcement;
-      if (sentAt === undefined) continue;
-      const silent = this.#silent(announcement, now);
-      // Without its echo the roster may lack somebody. After a lease's time nobody trusts who has not heard.
-      const isKnown = announcement.echoed || (now - sentAt >= everyLeaseMs && this.era === 0);
-      if ((isKnown && silent.length === 0) || now - sentAt > forgottenAfterMs) this.#announcements.delete(announced);
-      else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
-    }
-    this.#settle();
+    const waitedMs = now - sentAt;
+    // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
+    // its own has come back by then, but for those before which it has heard this.
+    const isEveryoneKnown = echoed && now - this.#listeningSince >= everyLeaseMs;
+    const isKnown = isEveryoneKnown || waitedMs >= everyLeaseMs;
+    if (isKnown && live.every((id) => answered.has(id))) this.#end(announced, announcement, true);
+    else if (waitedMs > forgottenAfterMs) this.#announcements.delete(announced);
+    else if (waitedMs > patienceMs) this.#giveUp(announcement);
+    else if (now - announcement.repeatedAt >= repeatMs) this.#repeat(announcement, now);
   }
 
-  /** Those that may still trust what they remember and have not answered. */
-  #silent({ answered }: Announcement, now: number): string[] {
-    return this.#roster.live(now).filter((id) => !answered.has(id));
+  #end(announced: number, announcement: Announcement, isDone: boolean): void {
+    this.#announcements.delete(announced);
+    this.#settle(announcement, isDone);
+  }
+
+  #settle(announcement: Announcement, isDone: boolean): void {
+    if (announcement.settle === nobodyWaits) return;
+    announcement.settle(isDone);
+    announcement.settle = nobodyWaits;
+    this.#waiting--;
+  }
+
+  /** Nobody waits any more; it is repeated all the same, until the silent one answers or ends. */
+  #giveUp(announcement: Announcement): void {
+    if (announcement.settle !== nobodyWaits) {
+      this.#options.report('A process neither acknowledges an invalidation nor ends.');
+      this.#settle(announcement, false);
+    }
+    const now = monotonicMs();
+    if (now - announcement.repeatedAt >= heartbeatMs) this.#repeat(announcement, now);
   }
 
   #repeat(announcement: Announcement, now: number): void {
     announcement.repeatedAt = now;
     this.#publish(announcement.message);
-  }
-
-  #settle(): void {
-    const now = monotonicMs();
-    for (const waiting of this.#waiting) {
-      const isDone = !waiting.numbers.some((number) => this.#announcements.has(number));
-      if (!isDone && now < waiting.until) continue;
-      this.#waiting.delete(waiting);
-      if (!isDone) this.#options.report('A process neither acknowledges an invalidation nor ends.');
-      waiting.resolve(isDone);
-    }
   }
 }
 

@@ -81,6 +81,10 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#residents.clear();
     return Promise.resolve();

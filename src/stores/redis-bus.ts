@@ -54,8 +54,8 @@ class RedisBus implements StoreBus {
     this.#parts = parts;
   }
 
-  async publish(message: string, to?: string): Promise<void> {
-    await this.#parts.run((connection) => connection.publish(this.#channelOf(to), message));
+  publish(message: string, to?: string): Promise<number> {
+    return this.#parts.run((connection) => connection.publish(this.#channelOf(to), message));
   }
 
   subscribe(id: string, subscriber: BusSubscriber): void {

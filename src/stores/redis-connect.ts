@@ -313,7 +313,7 @@ async function dialCluster(library: Library, address: RedisAddress, line: Line):
     raw: client as unknown as RawClient,
     keyv: await overKeyv(clusterAdapter(library, client), address),
     serverIds: () => clusterIds(cluster),
-    publish: async (channel, message) => Number(await client.sPublish(channel, message)),
+    publish: (channel, message) => client.sPublish(channel, message),
   };
 }
 

@@ -12,7 +12,7 @@ import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/
 import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
 import { type Backend, BackendError } from './backend.js';
 import { Batch } from './batch.js';
-import type { Remover } from './coherence.js';
+import type { Acknowledged, Remover } from './coherence.js';
 import type { LeaseEnd, LeaseState, Reading, ReadOptions, Store } from './store.js';
 import { Undelivered } from './undelivered.js';
 import { ReconnectedError, Servers } from './servers.js';
@@ -194,24 +194,27 @@ export class SharedStore implements Store {
   }
 
   async remove(names: readonly string[]): Promise<'done' | 'deferred'> {
-    return (await this.delete(names)) && (await this.acknowledged()) ? 'done' : 'deferred';
+    const acknowledged = await this.delete(names);
+    return acknowledged && (await acknowledged()) ? 'done' : 'deferred';
   }
 
-  /** True if the store has acknowledged; else the names are refused until it has. Other processes are told and not waited for. */
-  async delete(names: readonly string[]): Promise<boolean> {
-    if (await this.#succeeds('remove', () => this.#remover.remove(names))) return true;
-    this.#undelivered.add(names);
-    return false;
+  /**
+   * Resolves when the store has acknowledged, with a function that waits for the other processes; undefined where it has
+   * not: then the names are refused until it has.
+   */
+  async delete(names: readonly string[]): Promise<Acknowledged | undefined> {
+    try {
+      return await this.#run(() => this.#remover.remove(names));
+    } catch (error) {
+      this.#fail('remove', error);
+      this.#undelivered.add(names);
+      return undefined;
+    }
   }
 
   /** Deletes entries and tells nobody: this process has written them after it was told that they are removed. */
   async discard(keys: readonly string[]): Promise<void> {
     if (!(await this.#succeeds('remove', () => this.#backend.deleteMany(keys)))) this.#undelivered.add(keys);
-  }
-
-  /** Waits for the other processes; see {@link Remover.acknowledged}. */
-  acknowledged(): Promise<boolean> {
-    return this.#remover.acknowledged();
   }
 
   /** Whether the window of an entry in the store is to be restarted now, as it was read elsewhere. Does not remember it. */
@@ -244,9 +247,13 @@ export class SharedStore implements Store {
     else await this.#succeeds('lease', () => this.#backend.set(name, openText, openMs));
   }
 
+  async flush(): Promise<void> {
+    if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
+    await this.flush();
     this.#undelivered.close();
     await this.#succeeds('close', () => this.#remover.close());
     await this.#succeeds('close', () => this.#backend.close());
@@ -423,6 +430,7 @@ export class SharedStore implements Store {
   }
 }
 
+/** Deletes, and nobody is told. */
 class PlainRemover implements Remover {
   readonly #backend: Backend;
 
@@ -430,12 +438,9 @@ class PlainRemover implements Remover {
     this.#backend = backend;
   }
 
-  remove(names: readonly string[]): Promise<void> {
-    return this.#backend.deleteMany(names);
-  }
-
-  acknowledged(): Promise<boolean> {
-    return Promise.resolve(true);
+  async remove(names: readonly string[]): Promise<Acknowledged> {
+    await this.#backend.deleteMany(names);
+    return () => Promise.resolve(true);
   }
 
   close(): Promise<void> {

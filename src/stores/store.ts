@@ -86,6 +86,8 @@ export interface Store {
   renewLease(name: string, ms: number): Promise<void>;
   /** Gives a lease back. */
   endLease(name: string, how: LeaseEnd): Promise<void>;
+  /** Tries to deliver what is pending. */
+  flush(): Promise<void>;
   /** Delivers what is pending and gives back what the store opened itself. */
   close(): Promise<void>;
 }

@@ -19,14 +19,14 @@ import type { LeaseEnd, LeaseState, LocalHit, Reading, ReadOptions, Store } from
 
 /** What says whether memory is to be trusted; see {@link Coherence}. */
 export interface Trust {
-  /** 0 while nothing is; else a number that is another one after each gap. */
-  readonly era: number;
+  /** 0 while nothing is; else a number that is another one after each gap. By a clock that nobody sets. */
+  era(nowMs: number): number;
   /** Whether a removal and its message are one. */
   readonly isAtomic: boolean;
 }
 
 /** Without a bus nothing is trusted. */
-export const noTrust: Trust = { era: 0, isAtomic: false };
+export const noTrust: Trust = { era: () => 0, isAtomic: false };
 
 export interface TiersOptions {
   readonly clock: Clock;
@@ -122,9 +122,9 @@ export class TieredStore implements Store {
    */
   async remove(names: readonly string[]): Promise<'done' | 'deferred'> {
     this.forget(names);
-    const isDeleted = await this.#shared.delete(names);
+    const acknowledged = await this.#shared.delete(names);
     this.forget(names);
-    return isDeleted && (await this.#shared.acknowledged()) ? 'done' : 'deferred';
+    return acknowledged && (await acknowledged()) ? 'done' : 'deferred';
   }
 
   /** What is known of these is wrong from now on, and so is what a read that is under way brings of them. */
@@ -145,6 +145,10 @@ export class TieredStore implements Store {
     return this.#shared.endLease(name, how);
   }
 
+  flush(): Promise<void> {
+    return this.#shared.flush();
+  }
+
   async close(): Promise<void> {
     await this.#shared.close();
     this.#residents.clear();
@@ -154,9 +158,11 @@ export class TieredStore implements Store {
 
   #isTrusted(resident: Resident, maxStalenessMs: number | undefined): boolean {
     const limitMs = maxStalenessMs ?? this.#defaultStalenessMs;
-    const trust = maxStalenessMs === undefined ? this.#currentTrust() : 0;
-    if (limitMs === 0 || (maxStalenessMs === undefined && trust === 0)) return false;
-    const since = limitMs === Infinity ? -Infinity : monotonicMs() - limitMs;
+    if (limitMs === 0) return false;
+    const nowMs = monotonicMs();
+    const trust = maxStalenessMs === undefined ? this.#currentTrust(nowMs) : 0;
+    if (maxStalenessMs === undefined && trust === 0) return false;
+    const since = nowMs - limitMs;
     for (const record of resident.records) {
       if (!record.current || record.verifiedAt <= since) return false;
       if (trust !== 0 && record.trust !== trust) return false;
@@ -165,8 +171,8 @@ export class TieredStore implements Store {
   }
 
   /** Another number after each gap of the bus and each reconnect of the store; 0 while nothing is trusted. */
-  #currentTrust(): number {
-    const { era } = this.#source;
+  #currentTrust(nowMs: number): number {
+    const era = this.#source.era(nowMs);
     if (era === 0) return 0;
     const { session } = this.#shared;
     if (era !== this.#era || session !== this.#session) {
@@ -174,17 +180,18 @@ export class TieredStore implements Store {
       this.#session = session;
       this.#trust++;
     }
-    this.#trustedAt = monotonicMs();
+    this.#trustedAt = nowMs;
     return this.#trust;
   }
 
   #sending(): Sending {
-    return { atMs: monotonicMs(), fence: this.#fence.now, trust: this.#currentTrust() };
+    const atMs = monotonicMs();
+    return { atMs, fence: this.#fence.now, trust: this.#currentTrust(atMs) };
   }
 
   /** Remembers which generations stand, as far as nothing has come between. */
   #learn(tokens: Tokens, sending: Sending, refuses: (name: string) => boolean): void {
-    const trust = this.#currentTrust() === sending.trust ? sending.trust : 0;
+    const trust = this.#currentTrust(monotonicMs()) === sending.trust ? sending.trust : 0;
     for (const [name, token] of tokens) {
       if (!this.#fence.isClean(name, sending.fence) || refuses(name)) continue;
       const known = this.#residents.record(name);

@@ -3,7 +3,7 @@
  * value as its codec wrote it. What comes back is untrusted: everything is checked, and whatever is odd is no entry.
  */
 
-import type { Entry, Generation } from '../base/entry.js';
+import type { Entry, Generation, Lifetime } from '../base/entry.js';
 import { isToken } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
 
@@ -46,14 +46,26 @@ export function readEntry(text: string, format: PayloadFormat): Entry | undefine
   const generations = pairs(header, header[1] === null);
   return (
     generations && {
-      writtenAt: header[2],
-      ttlMs: header[3] ?? Infinity,
-      sliding: header[4] === 1,
-      maxLifetimeMs: header[5] ?? Infinity,
+      ...lifetimeOf(header),
       generations,
       payload: header[1] === null ? undefined : format.fromText(text.slice(end + 1)),
     }
   );
+}
+
+/** How long an entry lives, without its value; undefined if `text` is no entry of this version. */
+export function readLifetime(text: string): Lifetime | undefined {
+  const header = parseHeader(text.slice(0, text.indexOf('\n')));
+  return header && lifetimeOf(header);
+}
+
+function lifetimeOf(header: Header): Lifetime {
+  return {
+    writtenAt: header[2],
+    ttlMs: header[3] ?? Infinity,
+    sliding: header[4] === 1,
+    maxLifetimeMs: header[5] ?? Infinity,
+  };
 }
 
 function parseHeader(line: string): Header | undefined {

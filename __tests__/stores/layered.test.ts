@@ -1,0 +1,106 @@
+import type { Backend } from '../../src/stores/backend.js';
+import { layered } from '../../src/stores/layered.js';
+import { Cache } from '../../src/decorators/cache.js';
+import { backendContract } from '../contract/backend.contract.js';
+import { jobs, SteppedBackend } from '../support/stepped-backend.js';
+import { type RedisTestServer, startRedis } from '../support/servers.js';
+import { open } from './open.js';
+
+jest.setTimeout(30_000);
+
+let redis: RedisTestServer;
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+const options = { deadlineMs: 5_000, report: (): void => {} };
+
+backendContract('redis in front of redis', {
+  make: () => layered([open(`${redis.uri}/1`), open(redis.uri)], options),
+  adds: true,
+  tickMs: 0,
+  bigBytes: 900_000,
+});
+
+describe('a store in front of another', () => {
+  let near: SteppedBackend;
+  let far: SteppedBackend;
+  let problems: string[];
+  let backend: Backend;
+
+  beforeEach(() => {
+    [near, far] = [new SteppedBackend({ automatic: true }), new SteppedBackend({ automatic: true })];
+    problems = [];
+    backend = layered([near, far], { deadlineMs: 50, report: (message) => problems.push(message) });
+  });
+
+  it('gives entries, and generations only from the farthest', async () => {
+    near.data.set('n:1:x', 'entry');
+    near.data.set('n:1:#t:a', 'never');
+    far.data.set('n:1:#t:a', 'token');
+    expect(await backend.getMany(['n:1:x', 'n:1:#t:a', 'n:1:y'])).toEqual(['entry', 'token', undefined]);
+    expect(near.log).toEqual(['getMany n:1:x n:1:y']);
+    expect(far.log).toEqual(['getMany n:1:#t:a', 'getMany n:1:y']);
+  });
+
+  it('keeps neither generations nor leases nearby', async () => {
+    await backend.set('n:1:x', 'entry', 1_000);
+    await backend.set('n:1:#t:a', 'token', 1_000);
+    await backend.add?.('n:1:#l:x', 'lease', 1_000);
+    expect([...near.data.keys()]).toEqual(['n:1:x']);
+    expect([...far.data.keys()]).toEqual(['n:1:x', 'n:1:#t:a', 'n:1:#l:x']);
+  });
+
+  it('removes entries from both, and fails where one of them does', async () => {
+    await backend.set('n:1:x', 'entry', 1_000);
+    near.broken = true;
+    await expect(backend.deleteMany(['n:1:x'])).rejects.toThrow('connection refused');
+    near.broken = false;
+    await backend.deleteMany(['n:1:x', 'n:1:#t:a']);
+    expect([...near.data.keys(), ...far.data.keys()]).toEqual([]);
+  });
+
+  it('goes on without a nearer one that fails or says nothing, and tells of it', async () => {
+    far.data.set('n:1:x', 'entry');
+    near.broken = true;
+    expect(await backend.getMany(['n:1:x'])).toEqual(['entry']);
+    expect(problems).toEqual(['stepped://test: connection refused']);
+    near.broken = false;
+    near.automatic = false;
+    expect(await backend.getMany(['n:1:x'])).toEqual(['entry']);
+    expect(problems).toContain('stepped://test: no answer within 50 ms');
+    await near.release();
+  });
+
+  it('fails where the farthest does', async () => {
+    far.broken = true;
+    await expect(backend.getMany(['n:1:x'])).rejects.toThrow('connection refused');
+    await expect(backend.set('n:1:x', 'entry', 1_000)).rejects.toThrow('connection refused');
+  });
+});
+
+describe('a cache over three tiers', () => {
+  // x is stored in all three · A=1, del Ga in the farthest · T0 reads x: the nearer ones still have it
+  it('promotes what it finds afar, and serves nothing from before an invalidation', async () => {
+    const [near, far] = [new SteppedBackend({ automatic: true }), new SteppedBackend({ automatic: true })];
+    const target = (backend: SteppedBackend) => ({ kind: 'backend' as const, name: backend.name, open: () => backend });
+    const make = (): Cache =>
+      new Cache([{ kind: 'memory' }, target(near), target(far)], { bus: false, maxStaleness: 0 });
+    const [cache, other] = [make(), make()];
+    let A = 0;
+    const [read, readThere] = [cache, other].map((each) => each.wrap('x', async () => A, { tags: 'a' }));
+    expect(await read?.()).toBe(0);
+    await jobs();
+    near.data.clear();
+    A = 1;
+    expect(await readThere?.()).toBe(0);
+    await jobs();
+    expect([...near.data.keys()]).toEqual(['cachette:1:x:']);
+    await cache.invalidate('a');
+    expect([...near.data.keys()]).toEqual(['cachette:1:x:']);
+    expect([await read?.(), await readThere?.()]).toEqual([1, 1]);
+    await Promise.all([cache.close(), other.close()]);
+  });
+});
