@@ -1,5 +1,6 @@
 import { Checks } from '../../examples/cities/checks.js';
 import type { City } from '../../examples/cities/cities.js';
+import { Latency } from '../../examples/cities/latency.js';
 import { randomFrom, zipf } from '../../examples/cities/zipf.js';
 
 const city = (id: number, version: number): City => ({ id, name: `city ${id}`, country: 'XX', population: 1, version });
@@ -53,6 +54,56 @@ describe('the checks of the example', () => {
     end(city(1, 2));
     await Promise.all([writing, comparing]);
     expect(checks).toMatchObject({ compared: 0, stale: 0 });
+  });
+});
+
+describe('the checks of several processes', () => {
+  const soFar = { begun: 0, ended: 0 };
+  const told: (City | undefined)[] = [];
+  const elsewhere = { written: (each: City | undefined) => void told.push(each), soFar: async () => ({ ...soFar }) };
+
+  it('tell of writes here, and know of writes elsewhere once they are heard', async () => {
+    const checks = new Checks({ elsewhere });
+    await checks.write(() => Promise.resolve(city(1, 2)));
+    expect(told).toEqual([city(1, 2)]);
+    const early = checks.beforeRead();
+    checks.hear(city(2, 2));
+    early(city(2, 1));
+    expect(checks).toMatchObject({ stale: 0, writes: 1, writtenIds: [1, 2] });
+    checks.beforeRead()(city(2, 1));
+    expect(checks.stale).toBe(1);
+  });
+
+  it('go on with what is known from before', async () => {
+    const before = new Checks({ elsewhere });
+    before.hear(city(1, 2));
+    const checks = new Checks({ elsewhere, before });
+    expect(checks.writtenIds).toEqual([]);
+    checks.beforeRead()(city(1, 1));
+    expect(checks.stale).toBe(1);
+  });
+
+  it('compare nothing while anybody writes', async () => {
+    const checks = new Checks({ elsewhere });
+    soFar.begun = 1;
+    await checks.compare(reading(city(1, 1)), reading(city(1, 2)));
+    soFar.ended = 1;
+    const beginning = async (): Promise<City> => ((soFar.begun = 2), city(1, 1));
+    await checks.compare(beginning, reading(city(1, 2)));
+    expect(checks).toMatchObject({ compared: 0, stale: 0 });
+    soFar.ended = 2;
+    await checks.compare(reading(city(1, 1)), reading(city(1, 2)));
+    expect(checks).toMatchObject({ compared: 1, stale: 1 });
+  });
+});
+
+describe('the latency of the example', () => {
+  it('is known to two digits, and is put together', () => {
+    const [one, other] = [new Latency(), new Latency()];
+    for (let ns = 1; ns <= 50; ns++) one.record(ns);
+    for (let ns = 51; ns <= 100; ns++) other.record(ns + 0.4);
+    const sum = Latency.sum([one, new Latency(other.calls)]);
+    expect([sum.percentile(50), sum.percentile(99), new Latency().percentile(50)]).toEqual([50, 99, 0]);
   });
 });
 

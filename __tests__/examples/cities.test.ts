@@ -20,6 +20,7 @@ beforeAll(() => {
     entryPoints: [
       'examples/cities/main.ts',
       'examples/cities/database-worker.ts',
+      'examples/cities/member.ts',
       '__tests__/examples/cities.child.ts',
     ],
     entryNames: '[name]',
@@ -120,10 +121,32 @@ describe('npm start', () => {
     withinMs,
   );
 
+  it.each<[string, () => Promise<TestServer>]>([
+    ['Redis', () => startRedis({})],
+    ['memcached', () => startMemcached({})],
+  ])(
+    'shows the same of three processes with memory in front of %s',
+    async (_name, start) => {
+      const server = await start();
+      try {
+        const options = ['--seconds', '2', '--readers', '3', '--processes', '3'];
+        // A store that is slow to connect on a busy machine may be told of on stderr.
+        const { code, stdout } = await node('main.js', '--store', server.uri, ...options);
+        expect(code).toBe(0);
+        expect(stdout).toMatch(/^│ find +│ +[\d,]+ │ +[1-9][\d,]* │ .*│$/m);
+        expect(stdout).toMatch(/^Stale reads: 0\. [\d,]+ were checked by version, [1-9][\d,]* more compared with/m);
+        expect(stdout).toMatch(/^All of it is the sum over 3 processes\.$/m);
+      } finally {
+        await server.stop();
+      }
+    },
+    withinMs,
+  );
+
   it('explains itself', async () => {
     const { code, stdout } = await node('main.js', '--help');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N/);
+    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N[^]+--processes N/);
   });
 
   it.each([
@@ -131,6 +154,9 @@ describe('npm start', () => {
     [['--store', 'redis://me:secret@localhost:port'], /^(?!.*secret)/],
     [['--seconds', 'many'], /^--seconds: 'many' is not above 0/],
     [['--readers', '-3'], /--readers=-XYZ/],
+    [['--processes', '0'], /^--processes: '0' is not above 0/],
+    [['--processes', '4'], /^--processes 4: with memory:\/\/ alone .* add --store redis:\/\/localhost:6379/],
+    [['--processes', '2', '--store', 'reddis://localhost'], /unknown scheme 'reddis'/],
     [['--second', '5'], /Unknown option '--second'/],
   ])('says in one line what is wrong with %j', async (args, message) => {
     const { code, stdout, stderr } = await node('main.js', ...args);

@@ -2,13 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { type Cache, createCache, setDefaultCache } from 'cachette';
+import { createCache, setDefaultCache } from 'cachette';
 import { Presets, SingleBar } from 'cli-progress';
 import { Cities } from './cities.js';
 import { DatabaseThread } from './database-thread.js';
 import { places } from './database.js';
-import { count, methodTable, summary } from './table.js';
-import { type Plan, type Report, runWorkload } from './workload.js';
+import { Fleet } from './fleet.js';
+import { count, methodTable, type Results, summary } from './table.js';
+import { runWorkload } from './workload.js';
 
 const help = `A city catalogue over PostgreSQL: some seconds of reads and writes without the cache, then with it.
 No read may show a row that is older than a write which had returned before the read began; each is checked
@@ -20,7 +21,9 @@ everything that was written is. The exit code is 1 if one of them was stale.
   --store URI    where the cache keeps its entries (default memory://), such as redis://localhost:6379
                  or memcached://localhost:11211
   --seconds N    how long the run with the cache takes; the one without takes half as long (default 5)
-  --readers N    how many read at the same time (default 20)
+  --readers N    how many read at the same time, in each process (default 20)
+  --processes N  how many processes share the store, each with memory in front of it (default 1); the database
+                 is one, and each read is checked against what all of them have written
   --help         prints this`;
 
 try {
@@ -37,6 +40,7 @@ interface Wanted {
   readonly store: string;
   readonly seconds: number;
   readonly readers: number;
+  readonly processes: number;
 }
 
 function readArguments(): Wanted | undefined {
@@ -45,20 +49,32 @@ function readArguments(): Wanted | undefined {
       store: { type: 'string', default: 'memory://' },
       seconds: { type: 'string', default: '5' },
       readers: { type: 'string', default: '20' },
+      processes: { type: 'string', default: '1' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
   const [seconds, readers] = [positive('--seconds', values.seconds), positive('--readers', values.readers)];
-  return { store: values.store, seconds, readers: Math.ceil(readers) };
+  const processes = Math.ceil(positive('--processes', values.processes));
+  if (processes > 1 && values.store.startsWith('memory:')) throw mistake(nothingShared(processes));
+  return { store: values.store, seconds, readers: Math.ceil(readers), processes };
+}
+
+function nothingShared(processes: number): string {
+  return (
+    `--processes ${processes}: with memory:// alone each process would have a memory of its own, ` +
+    'and hear of no write in another; add --store redis://localhost:6379.'
+  );
+}
+
+function mistake(message: string): Error {
+  return Object.assign(new RangeError(message), { code: 'ERR_PARSE_ARGS_NUMBER' });
 }
 
 function positive(option: string, text: string): number {
   const value = Number(text);
   if (value > 0 && value < Infinity) return value;
-  throw Object.assign(new RangeError(`${option}: '${text}' is not above 0; write a number such as 5.`), {
-    code: 'ERR_PARSE_ARGS_NUMBER',
-  });
+  throw mistake(`${option}: '${text}' is not above 0; write a number such as 5.`);
 }
 
 /** `createCache` finds what is wrong with the store, `parseArgs` with the rest; their messages are made to be shown. */
@@ -67,50 +83,82 @@ function isMistakeOfTheUser(error: unknown): error is Error {
   return code === 'CACHE_CONFIG' || code.startsWith('ERR_PARSE_ARGS');
 }
 
-async function run({ store, seconds, readers }: Wanted): Promise<void> {
+async function run({ store, seconds, readers, processes }: Wanted): Promise<void> {
   // The database is a new one: what an earlier run has left in the store does not belong to it.
-  const cache = createCache(store, { namespace: `cities-${randomUUID().slice(0, 8)}` });
-  setDefaultCache(cache);
-  tellProblems(cache);
+  const namespace = `cities-${randomUUID().slice(0, 8)}`;
+  const runs = processes > 1 ? inProcesses : inThisProcess;
+  const results = await runs({ store, seconds, readers, processes, namespace });
+  console.log(`${methodTable(results)}\n${summary(results)}`);
+  if (results.without.stale + results.cached.stale > 0) process.exitCode = 1;
+}
 
+type Run = Wanted & { readonly namespace: string };
+
+async function inThisProcess({ store, seconds, readers, namespace }: Run): Promise<Results> {
+  const cache = createCache(store, { namespace });
+  setDefaultCache(cache);
+  const tellOnce = problemTeller();
+  cache.on('error', ({ message }) => tellOnce(message));
+  const database = await filledDatabase();
+
+  const plan = { cache, cities: new Cities(database), places, readers };
+  cache.enabled = false;
+  // The first queries are slow, as PGlite is still being compiled by then; they are nobody's fault and count for nobody.
+  await withBar('warming up', 1, () => runWorkload({ ...plan, seconds: 1 }));
+  const without = await withBar('without the cache', seconds / 2, () => runWorkload({ ...plan, seconds: seconds / 2 }));
+  cache.enabled = true;
+  const cached = await withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds }));
+
+  const results = { without, cached, stats: cache.stats() };
+  await cache.close();
+  await database.close();
+  return results;
+}
+
+async function inProcesses({ store, seconds, readers, processes, namespace }: Run): Promise<Results> {
+  const stores = ['memory://', store];
+  // Says here what is wrong with the store, before there are processes that would all say it.
+  await createCache(stores, { namespace }).close();
+  const database = await filledDatabase();
+  const fleet = new Fleet({ stores, namespace, readers, processes, database, onProblem: problemTeller() });
+  await fleet.open();
+
+  await withBar('warming up', 1, () => fleet.run(1, false));
+  const without = await withBar('without the cache', seconds / 2, () => fleet.run(seconds / 2, false));
+  const cached = await withBar('with the cache', seconds, () => fleet.run(seconds, true));
+
+  await fleet.close();
+  await database.close();
+  return { without: without.report, cached: cached.report, stats: cached.stats, processes };
+}
+
+async function filledDatabase(): Promise<DatabaseThread> {
   process.stdout.write(`Filling PostgreSQL with ${count(places.length)} cities … `);
   const startedAt = performance.now();
   const database = new DatabaseThread();
   await database.query('SELECT 1');
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-
-  const plan = { cache, cities: new Cities(database), places, readers };
-  cache.enabled = false;
-  // The first queries are slow, as PGlite is still being compiled by then; they are nobody's fault and count for nobody.
-  await runWithBar('warming up', { ...plan, seconds: 1 });
-  const without = await runWithBar('without the cache', { ...plan, seconds: seconds / 2 });
-  cache.enabled = true;
-  const cached = await runWithBar('with the cache', { ...plan, seconds });
-
-  const results = { without, cached, stats: cache.stats() };
-  console.log(`${methodTable(results)}\n${summary(results)}`);
-  if (without.stale + cached.stale > 0) process.exitCode = 1;
-  await cache.close();
-  await database.close();
+  return database;
 }
 
 /** Without its store the catalogue is merely slow; whoever looks at the table should know why. */
-function tellProblems(cache: Cache): void {
+function problemTeller(): (message: string) => void {
   const told = new Set<string>();
-  cache.on('error', ({ code, message }) => {
-    if (!told.has(code)) console.error(message);
-    told.add(code);
-  });
+  return (message) => {
+    const kind = message.split(':', 2).join(':');
+    if (!told.has(kind)) console.error(message);
+    told.add(kind);
+  };
 }
 
 /** The bar shows the time, and nothing where the output is no terminal. */
-async function runWithBar(name: string, plan: Plan): Promise<Report> {
+async function withBar<T>(name: string, seconds: number, work: () => Promise<T>): Promise<T> {
   const format = `${name.padEnd(17)} {bar} {percentage} %`;
   const bar = new SingleBar({ format, stream: process.stdout }, Presets.shades_classic);
-  bar.start(plan.seconds, 0);
+  bar.start(seconds, 0);
   const timer = setInterval(() => bar.increment(0.1), 100);
-  const report = await runWorkload(plan).finally(() => clearInterval(timer));
-  bar.update(plan.seconds);
+  const result = await work().finally(() => clearInterval(timer));
+  bar.update(seconds);
   bar.stop();
-  return report;
+  return result;
 }

@@ -9,6 +9,8 @@ export interface Results {
   readonly without: Report;
   readonly cached: Report;
   readonly stats: CacheStats;
+  /** Undefined where it was this one alone. */
+  readonly processes?: number;
 }
 
 const methods: readonly Method[] = ['find', 'largest', 'search'];
@@ -32,13 +34,15 @@ function row(method: Method, { without, cached, stats }: Results): string[] {
   return [method, count(hits + misses), count(hits), count(misses), rate, time(50), time(99)];
 }
 
-export function summary({ without, cached }: Results): string {
+export function summary({ without, cached, processes }: Results): string {
   const rate = ({ reads, seconds }: Report) => count(Math.round(reads / seconds));
   const both = (field: 'reads' | 'writes' | 'compared' | 'stale') => without[field] + cached[field];
+  const together = processes ? [`All of it is the sum over ${processes} processes.`] : [];
   return [
     'p50 and p99: the time of a call without the cache → with it. find is called by largest and search as well.',
     `Reads per second: ${rate(without)} → ${rate(cached)}. Writes: ${count(both('writes'))}.`,
     `Stale reads: ${count(both('stale'))}. ${count(both('reads'))} were checked by version, ${count(both('compared'))} more compared with the database.`,
+    ...together,
   ].join('\n');
 }
 

@@ -1,11 +1,11 @@
 /** Readers and writers for some seconds. Every read is checked, and some are compared with the database. */
 
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Cache } from 'cachette';
 import { Checks, type Read } from './checks.js';
 import type { Cities } from './cities.js';
 import type { Place } from './database.js';
+import { Latency } from './latency.js';
 import { type Random, randomFrom, zipf } from './zipf.js';
 
 export interface Plan {
@@ -15,6 +15,12 @@ export interface Plan {
   readonly places: readonly Place[];
   readonly readers: number;
   readonly seconds: number;
+  /** Where it is not 0, other reads and writes than elsewhere. */
+  readonly seed?: number;
+  /** Those that know of other processes' writes. */
+  readonly checks?: Checks;
+  /** Resolves when no other process writes any more. */
+  readonly standstill?: () => Promise<void>;
 }
 
 export type Method = 'find' | 'largest' | 'search';
@@ -25,8 +31,8 @@ export interface Report {
   readonly writes: number;
   readonly compared: number;
   readonly stale: number;
-  /** The time of each read, in nanoseconds. */
-  readonly latency: Readonly<Record<Method, RecordableHistogram>>;
+  /** The time of each read. */
+  readonly latency: Readonly<Record<Method, Latency>>;
 }
 
 const writers = 2;
@@ -41,8 +47,8 @@ export async function runWorkload(plan: Plan): Promise<Report> {
 
 class Workload {
   readonly #plan: Plan;
-  readonly #checks = new Checks();
-  readonly #latency = { find: createHistogram(), largest: createHistogram(), search: createHistogram() };
+  readonly #checks: Checks;
+  readonly #latency = { find: new Latency(), largest: new Latency(), search: new Latency() };
   readonly #anyPlace: (random: Random) => Place;
   readonly #anyCountry: (random: Random) => string;
   #startedAt = 0;
@@ -50,20 +56,22 @@ class Workload {
 
   constructor(plan: Plan) {
     this.#plan = plan;
+    this.#checks = plan.checks ?? new Checks();
     this.#anyPlace = zipf(plan.places);
     this.#anyCountry = zipf([...new Set(plan.places.map(({ country }) => country))]);
   }
 
   async run(): Promise<void> {
-    const { readers } = this.#plan;
+    const { readers, seed = 0, standstill } = this.#plan;
     this.#startedAt = performance.now();
     const tasks = [
-      ...Array.from({ length: readers }, (_, n) => this.#keepReading(randomFrom(n))),
-      ...Array.from({ length: writers }, (_, n) => this.#keepWriting(randomFrom(readers + n))),
-      this.#keepComparing(randomFrom(readers + writers)),
+      ...Array.from({ length: readers }, (_, n) => this.#keepReading(randomFrom(seed + n))),
+      ...Array.from({ length: writers }, (_, n) => this.#keepWriting(randomFrom(seed + readers + n))),
+      this.#keepComparing(randomFrom(seed + readers + writers)),
     ];
     await Promise.all(tasks);
     this.#seconds = this.#elapsed;
+    await standstill?.();
     await this.#compareWritten();
   }
 
