@@ -39,7 +39,14 @@ module.exports = {
     {
       ...base,
       displayName: 'core',
-      testMatch: ['<rootDir>/__tests__/**/*.test.ts', '!**/__tests__/dialects/**'],
+      testMatch: ['<rootDir>/__tests__/**/*.test.ts', '!**/__tests__/dialects/**', '!**/__tests__/fleet/**'],
+      transform: tsc('__tests__/tsconfig.jest.json'),
+    },
+    {
+      // Minutes of many processes at a time: not in `npm test`, and for a few seconds each in CI.
+      ...base,
+      displayName: 'fleet',
+      testMatch: ['<rootDir>/__tests__/fleet/**/*.test.ts'],
       transform: tsc('__tests__/tsconfig.jest.json'),
     },
     dialectProject('tsc', 'legacy'),
