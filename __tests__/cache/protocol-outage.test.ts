@@ -195,6 +195,13 @@ describe("onInvalidationFailure: 'throw'", () => {
     await expect(new Rows().fail()).rejects.toThrow('mine');
     await expect(throwing.cache.clear()).rejects.toMatchObject({ code: 'CACHE_INVALIDATION', tags: [] });
     expect(await read()).toBe(1);
+    // Inside a transaction everything is deferred, and only its end can say whether it was delivered.
+    const inside = throwing.cache.transaction(async () => {
+      expect(await throwing.cache.invalidate('a')).toEqual({ status: 'deferred' });
+      expect(await read.forget()).toEqual({ status: 'deferred' });
+      expect(await read.forgetAll()).toEqual({ status: 'deferred' });
+    });
+    await expect(inside).rejects.toMatchObject({ code: 'CACHE_INVALIDATION' });
     throwing.backend.broken = false;
     await throwing.close();
   });

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { monotonicMs } from '../../src/policies/deadline.js';
 import { leaseMs } from '../../src/policies/lease.js';
-import { jobs } from '../support/stepped-backend.js';
+import { Cache } from '../../src/decorators/cache.js';
+import { jobs, SteppedBackend } from '../support/stepped-backend.js';
 import { type SteppedLink, SteppedMedium } from '../support/stepped-bus.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
 
@@ -175,6 +176,62 @@ describe('who invalidates', () => {
     links[0].release([second, first, second, first].map(String));
     await Promise.all(invalidations);
     expect(await readX()).toBe(1);
+  });
+});
+
+describe('a bus of the user', () => {
+  const quiet = { subscribe: (): void => {}, close: async (): Promise<void> => {} };
+
+  // P1: del Ga, acknowledged · the message cannot be sent · P0 beats, and trusts Ga=1
+  it('that cannot send makes no invalidation `done`', async () => {
+    const alone = new SteppedTiers({ data }, { bus: { ...quiet, publish: () => Promise.reject(new Error('down')) } });
+    const problems: string[] = [];
+    alone.cache.on('error', ({ code }) => problems.push(code));
+    expect(await alone.cache.invalidate('a')).toEqual({ status: 'deferred' });
+    expect(new Set(problems)).toEqual(new Set(['bus']));
+    await alone.close();
+  });
+
+  it('that throws where it should reject harms nobody', async () => {
+    const publish = (): never => {
+      throw new Error('not connected');
+    };
+    const alone = new SteppedTiers({ data }, { bus: { ...quiet, publish } });
+    const read = alone.cache.wrap('x', x.run, { tags: 'a' });
+    await sleep(300);
+    expect([await read(), await read()]).toEqual([0, 0]);
+    await alone.close();
+  });
+});
+
+describe('an entry that the store does not take', () => {
+  // P0 and P1 write the same x, which is too large, and remove what stands there: each waits for the other to have written
+  it('keeps no two processes waiting for each other', async () => {
+    const [one, two] = [open(medium.connect()), open(medium.connect())];
+    for (const { backend } of [one, two]) Object.assign(backend, { maxTextBytes: 10 });
+    const reads = [one, two].map(({ cache }) => cache.wrap('x', x.run, { tags: 'a' }));
+    const start = monotonicMs();
+    await Promise.all(reads.map((read) => read()));
+    await Promise.all(reads.map((read) => read()));
+    expect(monotonicMs() - start).toBeLessThan(leaseMs);
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  it('or that does not decode is a miss, also where memory is measured', async () => {
+    const measured = new Cache(
+      [
+        { kind: 'memory', maxSize: 1_000_000 },
+        { kind: 'backend', name: 'stepped', open: () => new SteppedBackend({ data, automatic: true }) },
+      ],
+      { bus: false, maxStaleness: 0 },
+    );
+    await readX();
+    await jobs();
+    const key = [...data.keys()].find((each) => each.endsWith(':x:')) ?? '';
+    data.set(key, `${data.get(key)?.split('\n')[0]}\n{"rubbish`);
+    A = 1;
+    expect(await measured.wrap('x', x.run, { tags: 'a' })()).toBe(1);
+    await measured.close();
   });
 });
 

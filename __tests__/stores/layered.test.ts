@@ -2,6 +2,7 @@ import type { Backend } from '../../src/stores/backend.js';
 import { layered } from '../../src/stores/layered.js';
 import { Cache } from '../../src/decorators/cache.js';
 import { backendContract } from '../contract/backend.contract.js';
+import { SteppedMedium } from '../support/stepped-bus.js';
 import { jobs, SteppedBackend } from '../support/stepped-backend.js';
 import { type RedisTestServer, startRedis } from '../support/servers.js';
 import { open } from './open.js';
@@ -60,6 +61,42 @@ describe('a store in front of another', () => {
     near.broken = false;
     await backend.deleteMany(['n:1:x', 'n:1:#t:a']);
     expect([...near.data.keys(), ...far.data.keys()]).toEqual([]);
+  });
+
+  it('removes nearby, too, what the farthest deletes together with its message', async () => {
+    const link = new SteppedMedium().connect();
+    const afar = new SteppedBackend({ automatic: true, link });
+    const both = layered([near, afar], { deadlineMs: 50, report: () => {} });
+    await both.set('n:1:x', 'entry', 1_000);
+    expect(await both.bus?.('channel').deleteAndPublish?.(['n:1:x', 'n:1:#t:a'], 'message')).toBe(0);
+    expect([...near.data.keys(), ...afar.data.keys()]).toEqual([]);
+  });
+
+  // near misses x · far: get x, executed · forget(x) removes it from both, returns · the reply arrives: not to be kept nearby
+  it('keeps nothing nearby that was removed while it was on its way', async () => {
+    const text = JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null]) + '\n1';
+    far.data.set('n:1:x', text);
+    const reading = far.sent('getMany', 'n:1:x');
+    const found = backend.getMany(['n:1:x']);
+    const getMany = (await reading).exec();
+    await backend.deleteMany(['n:1:x']);
+    await getMany.answer();
+    expect(await found).toEqual([text]);
+    await jobs();
+    expect([...near.data.keys()]).toEqual([]);
+  });
+
+  // far: get x, the reply arrives · set x nearby is on its way · forget(x): waits for it, and removes x
+  it('removes what is just being kept nearby', async () => {
+    far.data.set('n:1:x', JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null]) + '\n1');
+    const writing = near.sent('set', 'n:1:x');
+    await backend.getMany(['n:1:x']);
+    const set = await writing;
+    const deleting = backend.deleteMany(['n:1:x']);
+    await jobs();
+    await set.answer();
+    await deleting;
+    expect([...near.data.keys()]).toEqual([]);
   });
 
   it('goes on without a nearer one that fails or says nothing, and tells of it', async () => {

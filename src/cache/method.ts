@@ -114,13 +114,17 @@ export class CachedMethod implements CachedMethodHandle {
 
   async forget(self: unknown, args: readonly unknown[]): Promise<InvalidationResult> {
     const key = this.keyOf(self, args);
-    return this.#core.resultOf(await this.#core.forget(key), `The removal of ${key}`);
+    const isInside = transactionOf(this.#core) !== undefined;
+    const status = await this.#core.forget(key);
+    return isInside ? { status } : this.#core.resultOf(status, `The removal of ${key}`);
   }
 
   async forgetAll(self: unknown): Promise<InvalidationResult> {
     const place = this.#place(self);
     if (typeof place === 'string') throw this.#noKey(place);
+    const isInside = transactionOf(this.#core) !== undefined;
     const status = await this.#core.invalidate([place.methodGeneration]);
+    if (isInside) return { status };
     return this.#core.resultOf(status, `The removal of every entry of ${place.identified.id}`);
   }
 

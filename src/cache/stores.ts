@@ -87,6 +87,7 @@ function openShared(
       bus,
       remembers: onRemoved !== undefined,
       deleteMany: (keys) => backend.deleteMany(keys),
+      session: () => backend.session ?? 0,
       forget: (removed) => (onRemoved ?? parts.onRemoved)(removed, (keys) => shared.discard(keys)),
       report: (message, cause) => report({ code: 'bus', message: `${backend.name}: ${message}`, cause }),
     });

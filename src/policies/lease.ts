@@ -59,6 +59,8 @@ export class Lease {
   }
 }
 
+const peersAtMost = 10_000;
+
 /** A peer that is silent for so long is forgotten. What it says afterwards counts as a gap. */
 const forgottenAfterMs = 60_000;
 
@@ -108,8 +110,17 @@ export class Roster {
     return live;
   }
 
+  #dropFirst(): void {
+    for (const id of this.#peers.keys()) {
+      this.#peers.delete(id);
+      return;
+    }
+  }
+
   #seen(id: string, nowMs: number): Peer {
     let peer = this.#peers.get(id);
+    // Whoever can write to the bus can make up ids.
+    if (!peer && this.#peers.size >= peersAtMost) this.#dropFirst();
     if (!peer) this.#peers.set(id, (peer = { beatAt: -Infinity, seenAt: nowMs, announced: 0 }));
     peer.seenAt = nowMs;
     return peer;

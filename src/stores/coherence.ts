@@ -37,6 +37,8 @@ export interface CoherenceOptions {
   readonly deleteMany: (names: readonly string[]) => Promise<void>;
   /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
   readonly forget: (names: readonly string[]) => Promise<void>;
+  /** The number of the connection over which the bus publishes; another one after each reconnect. Default: always the same. */
+  readonly session?: () => number;
   readonly report: (message: string, cause?: unknown) => void;
 }
 
@@ -56,6 +58,8 @@ interface Announcement {
   readonly message: string;
   readonly answered: Set<string>;
   /** When the store acknowledged the removal; undefined before. */
+  removedAt: number | undefined;
+  /** When the message was sent, for the first time; undefined before. Leases are counted from then. */
   sentAt: number | undefined;
   repeatedAt: number;
   /** The message came back, and so did everything that was sent before it. */
@@ -80,6 +84,8 @@ export class Coherence implements Remover {
   #isSubscribed = false;
   /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
   #listeningSince = Infinity;
+  /** Of the store's connection, when the last heartbeat was sent. */
+  #session = 0;
   #isPublishFailureTold = false;
   #cancelBeat: () => void = () => {};
   #cancelCheck: (() => void) | undefined;
@@ -90,7 +96,8 @@ export class Coherence implements Remover {
     this.#options = options;
     if (!options.remembers) return;
     this.#subscribe();
-    this.#beat();
+    // Not yet: whoever makes this cannot be told of anything before he has it.
+    this.#cancelBeat = later(0, () => this.#beat());
   }
 
   /** Whether deletion and message are one, so that a process which has no message has nothing to forget. */
@@ -109,6 +116,7 @@ export class Coherence implements Remover {
     const announcement: Announcement = {
       message,
       answered: new Set(),
+      removedAt: undefined,
       sentAt: undefined,
       repeatedAt: 0,
       echoed: false,
@@ -138,9 +146,23 @@ export class Coherence implements Remover {
     let receivers: unknown;
     if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
     else await deleteMany(names);
-    announcement.sentAt = announcement.repeatedAt = monotonicMs();
-    if (bus.deleteAndPublish) return receivers;
-    return bus.publish(message).catch((error: unknown) => this.#tellOnce(error));
+    announcement.removedAt = announcement.repeatedAt = monotonicMs();
+    if (!bus.deleteAndPublish) return this.#send(announcement);
+    announcement.sentAt = announcement.removedAt;
+    return receivers;
+  }
+
+  /** Resolves, also where it fails: then it is sent again. */
+  async #send(announcement: Announcement): Promise<unknown> {
+    try {
+      const receivers = await this.#options.bus.publish(announcement.message);
+      this.#isPublishFailureTold = false;
+      announcement.sentAt ??= monotonicMs();
+      return receivers;
+    } catch (error) {
+      this.#tellOnce(error);
+      return undefined;
+    }
   }
 
   #acknowledged(announced: number, announcement: Announcement): Promise<boolean> {
@@ -164,7 +186,7 @@ export class Coherence implements Remover {
     for (const announcement of this.#announcements.values()) this.#settle(announcement, false);
     this.#announcements.clear();
     if (!this.#isSubscribed) return;
-    const bye = this.#options.bus.publish(writeMessage({ kind: 'bye', from: this.#id }));
+    const bye = this.#tryToPublish(writeMessage({ kind: 'bye', from: this.#id }));
     await withDeadline(bye, farewellMs).catch(() => undefined);
     await this.#options.bus.close();
   }
@@ -174,10 +196,7 @@ export class Coherence implements Remover {
     this.#isSubscribed = true;
     this.#options.bus.subscribe(this.#id, {
       message: (text) => this.#receive(text),
-      interrupted: () => {
-        this.#listeningSince = Infinity;
-        this.#lease.lose();
-      },
+      interrupted: () => this.#interrupted(),
     });
   }
 
@@ -187,19 +206,40 @@ export class Coherence implements Remover {
     const now = monotonicMs();
     const beat = this.#lease.beat(now);
     this.#publish(writeMessage({ kind: 'beat', from: this.#id, announced: this.#announced, beat }));
-    if (now - this.#aliveAt > deadAfterMs) {
-      this.#aliveAt = now;
-      this.#options.bus.renew?.();
-    }
+    const session = this.#options.session?.() ?? 0;
+    // The commands go over a new connection, perhaps to another server: the subscription has to follow.
+    const hasMoved = this.#session !== 0 && session !== this.#session;
+    if (hasMoved || now - this.#aliveAt > deadAfterMs) this.#renew(now);
+    this.#session = session;
+    // Those that have gone without a word are forgotten.
+    this.#roster.live(now);
     this.#cancelBeat = later(this.era(now) > 0 ? heartbeatMs : hurryMs, () => this.#beat());
   }
 
+  /** What came over the old subscription until now may not have been all. */
+  #renew(now: number): void {
+    this.#aliveAt = now;
+    this.#interrupted();
+    this.#options.bus.renew?.();
+  }
+
+  #interrupted(): void {
+    this.#listeningSince = Infinity;
+    this.#lease.lose();
+  }
+
   #publish(message: string, to?: string): void {
-    if (this.#closed) return;
-    this.#options.bus.publish(message, to).then(
-      () => (this.#isPublishFailureTold = false),
-      (error: unknown) => this.#tellOnce(error),
-    );
+    if (!this.#closed) void this.#tryToPublish(message, to);
+  }
+
+  /** A bus of the user's may throw instead of rejecting. */
+  async #tryToPublish(message: string, to?: string): Promise<void> {
+    try {
+      await this.#options.bus.publish(message, to);
+      this.#isPublishFailureTold = false;
+    } catch (error) {
+      this.#tellOnce(error);
+    }
   }
 
   /** Heartbeats come ten times a second; what is wrong is told once. */
@@ -277,14 +317,14 @@ export class Coherence implements Remover {
 
   /** `live`: the peers that may still trust what they remember. */
   #check(announced: number, announcement: Announcement, live: readonly string[]): void {
-    const { sentAt, echoed, answered } = announcement;
-    if (sentAt === undefined) return;
+    const { removedAt, sentAt = Infinity, echoed, answered } = announcement;
+    if (removedAt === undefined) return;
     const now = monotonicMs();
-    const waitedMs = now - sentAt;
+    const waitedMs = now - removedAt;
     // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
     // its own has come back by then, but for those before which it has heard this.
     const isEveryoneKnown = echoed && now - this.#listeningSince >= everyLeaseMs;
-    const isKnown = isEveryoneKnown || waitedMs >= everyLeaseMs;
+    const isKnown = isEveryoneKnown || now - sentAt >= everyLeaseMs;
     if (isKnown && live.every((id) => answered.has(id))) this.#end(announced, announcement, true);
     else if (waitedMs > forgottenAfterMs) this.#announcements.delete(announced);
     else if (waitedMs > patienceMs) this.#giveUp(announcement);
@@ -315,7 +355,7 @@ export class Coherence implements Remover {
 
   #repeat(announcement: Announcement, now: number): void {
     announcement.repeatedAt = now;
-    this.#publish(announcement.message);
+    void this.#send(announcement);
   }
 }
 

@@ -6,6 +6,7 @@
 import { remainingMs } from '../base/entry.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
 import { withDeadline } from '../policies/deadline.js';
+import { Fence } from '../policies/fence.js';
 import type { Backend } from './backend.js';
 import type { StoreBus } from './bus.js';
 import { readLifetime } from './wire.js';
@@ -28,7 +29,7 @@ const isEntry = (key: string): boolean => !key.includes(':#');
 function twoLayers(near: Backend, far: Backend, options: LayeredOptions): Backend {
   const layers = new TwoLayers(near, far, options);
   const { add, touch, serverIds } = far;
-  const bus = far.bus ?? (near.bus && withoutDeletion(near.bus));
+  const bus = far.bus ? layers.busOver(far.bus) : near.bus && withoutDeletion(near.bus);
   return Object.assign(layers, {
     ...(add && { add: add.bind(far) }),
     ...(touch && { touch: layers.touchBoth }),
@@ -58,6 +59,8 @@ class TwoLayers implements Backend {
   readonly #near: Backend;
   readonly #far: Backend;
   readonly #options: LayeredOptions;
+  readonly #fence = new Fence();
+  readonly #promotions = new Map<string, Promise<void>>();
   readonly #breaker = new Breaker(() => true);
 
   constructor(near: Backend, far: Backend, options: LayeredOptions) {
@@ -76,13 +79,14 @@ class TwoLayers implements Backend {
 
   /** Entries are looked for nearby while the generations come from afar: one round trip where they are there. */
   async getMany(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const sentAt = this.#fence.now;
     const entries = keys.filter(isEntry);
     const others = keys.filter((key) => !isEntry(key));
     const [nearby, generations] = await Promise.all([this.#nearby(entries), this.#far.getMany(others)]);
     const texts = new Map(entries.map((key, i) => [key, nearby?.[i]]));
     others.forEach((key, i) => texts.set(key, generations[i]));
     const missing = entries.filter((key) => texts.get(key) === undefined);
-    if (missing.length > 0) await this.#addFromAfar(missing, texts);
+    if (missing.length > 0) await this.#addFromAfar(missing, texts, sentAt);
     return keys.map((key) => texts.get(key));
   }
 
@@ -90,10 +94,40 @@ class TwoLayers implements Backend {
     await Promise.all([this.#far.set(key, text, ttlMs), isEntry(key) ? this.#keepNear(key, text, ttlMs) : undefined]);
   }
 
-  /** An entry that is not removed nearby would be served from there. */
-  async deleteMany(keys: readonly string[]): Promise<void> {
+  deleteMany(keys: readonly string[]): Promise<void> {
+    return this.#deleteWith(keys, () => this.#far.deleteMany(keys));
+  }
+
+  /** What the farthest deletes together with its message is to go nearby as well. */
+  busOver(open: NonNullable<Backend['bus']>): NonNullable<Backend['bus']> {
+    return (channel): StoreBus => {
+      const bus = open(channel);
+      const { deleteAndPublish } = bus;
+      if (!deleteAndPublish) return bus;
+      const deleting = (keys: readonly string[], message: string): Promise<number> =>
+        this.#deleteWith(keys, () => deleteAndPublish(keys, message));
+      return Object.assign(withoutDeletion(() => bus)(channel), { deleteAndPublish: deleting });
+    };
+  }
+
+  /**
+   * An entry that is not removed nearby would be served from there. A promotion must not bring it back:
+   *
+   *   near misses x · far: get x, executed · forget(x) removes it from both, returns · the reply arrives, x is written nearby
+   */
+  async #deleteWith<T>(keys: readonly string[], deleteAfar: () => Promise<T>): Promise<T> {
     const entries = keys.filter(isEntry);
-    await Promise.all([this.#far.deleteMany(keys), entries.length > 0 ? this.#near.deleteMany(entries) : undefined]);
+    if (entries.length === 0) return deleteAfar();
+    this.#fence.note(entries);
+    try {
+      // The farthest first: what is read there meanwhile may be promoted, and is removed nearby afterwards.
+      const deleted = await deleteAfar();
+      for (const key of entries) await this.#promotions.get(key);
+      await this.#near.deleteMany(entries);
+      return deleted;
+    } finally {
+      this.#fence.note(entries);
+    }
   }
 
   readonly touchBoth = async (key: string, ttlMs: number): Promise<boolean> => {
@@ -111,13 +145,20 @@ class TwoLayers implements Backend {
     return keys.length === 0 ? [] : this.#tryNear(() => this.#near.getMany(keys));
   }
 
-  async #addFromAfar(keys: readonly string[], texts: Map<string, string | undefined>): Promise<void> {
+  async #addFromAfar(keys: readonly string[], texts: Map<string, string | undefined>, sentAt: number): Promise<void> {
     const found = await this.#far.getMany(keys);
     keys.forEach((key, i) => {
       const text = found[i];
       texts.set(key, text);
-      if (text !== undefined) void this.#promote(key, text);
+      if (text !== undefined && this.#fence.isClean(key, sentAt)) this.#promoteInBackground(key, text);
     });
+  }
+
+  #promoteInBackground(key: string, text: string): void {
+    const promotion = this.#promote(key, text).finally(() => {
+      if (this.#promotions.get(key) === promotion) this.#promotions.delete(key);
+    });
+    this.#promotions.set(key, promotion);
   }
 
   /** For what is left of its life by this process's clock, with its original time stamps. */

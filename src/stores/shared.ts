@@ -168,8 +168,8 @@ export class SharedStore implements Store {
     const ttlMs = Math.ceil(remainingMs(entry, now, now));
     const text = writeEntry(entry);
     if (ttlMs <= 0 || !this.#fits(key, text)) {
-      // What stands there is older than what could not be kept.
-      await this.remove([key]);
+      // What stands there is older than what could not be kept. Others are told nothing: they would wait for each other.
+      await this.discard([key]);
       return false;
     }
     const [written] = await Promise.all([

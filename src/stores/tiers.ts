@@ -235,8 +235,17 @@ export class TieredStore implements Store {
     if (tokens === undefined) return this.#inOutage(key, reading, options);
     if (holds()) this.#learn(tokens, sending, refuses);
     if (entry && this.#isPromotable(key, reading, options) && this.#fence.isClean(key, sending.fence))
-      this.#residents.keep(key, entry, this.#clock.now());
+      this.#promote(key, entry);
     return reading;
+  }
+
+  /** To be measured a value is decoded, which may fail; whoever is answered with it finds that out and tells of it. */
+  #promote(key: string, entry: Entry): void {
+    try {
+      this.#residents.keep(key, entry, this.#clock.now());
+    } catch {
+      this.#residents.drop(key);
+    }
   }
 
   /** Only what the caller may be answered with goes into memory, with its original time stamps. */
