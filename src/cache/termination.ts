@@ -13,7 +13,8 @@ const listener: Listener = Object.assign(() => void terminate(), { [mark]: true 
 
 /** Runs `flush` before the process ends; the returned function takes it back. It must not reject, and take a bounded time. */
 export function beforeTermination(flush: Flush): () => void {
-  if (flushes.size === 0) process.on('SIGTERM', listener);
+  // Before all others: one that listens once only is taken off when it is called, and still has the say.
+  if (flushes.size === 0) process.prependListener('SIGTERM', listener);
   flushes.add(flush);
   return () => {
     flushes.delete(flush);
@@ -22,9 +23,10 @@ export function beforeTermination(flush: Flush): () => void {
 }
 
 async function terminate(): Promise<void> {
-  await Promise.all([...flushes].map((flush) => flush()));
   const isOurs = (each: object): boolean => mark in each;
-  if (!process.listeners('SIGTERM').every(isOurs)) return;
+  const isAlone = process.listeners('SIGTERM').every(isOurs);
+  await Promise.all([...flushes].map((flush) => flush()));
+  if (!isAlone) return;
   // Node ends a process by a signal only where nobody listens. Another copy of this package may still be flushing: it is next.
   process.off('SIGTERM', listener);
   process.kill(process.pid, 'SIGTERM');
