@@ -29,6 +29,16 @@ describe.each(settings)('a compute %s', (_name, open) => {
     expect(await readX()).toBe(1);
   });
 
+  it('of refresh that is not to be stored leaves nothing of the value before it', async () => {
+    const { cache } = setting;
+    let A = 0;
+    const read = cache.wrap('x', async () => A, { tags: 'a', storeWhen: (value) => value === 0 });
+    await read();
+    A = 1;
+    expect(await cache.refresh(() => read())).toBe(1);
+    expect(await read()).toBe(1);
+  });
+
   // x('A') and x('a') are one to `key` · x('a') is stored under the tag a · A=1, invalidate(A) returns · T0 reads x('A')
   it('is not answered by the entry of a call with other tags, though its key is the same', async () => {
     const { cache, other } = setting;

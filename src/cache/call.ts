@@ -235,7 +235,9 @@ export class Call {
   async #compute(flight: Flight, reading: Reading, stored?: (stored: Promise<boolean>) => void): Promise<unknown> {
     const compute = new Compute(this.#core, this.#subject, flight, this.#names);
     const computed = await this.#waitingFor(flight, () => compute.run(reading));
-    stored?.(computed.stored);
+    if (computed.stored) stored?.(computed.stored);
+    // Who refreshes does not want the old value any more, whatever becomes of the new one.
+    else if (this.#scope.mode === 'refresh') this.#core.discard(this.#subject.key);
     inherit(this.#core, this.#scope, computed.landing.generations, computed.landing.names);
     flight.land(computed.landing);
     this.#tell('miss');

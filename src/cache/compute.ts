@@ -57,8 +57,8 @@ export interface Subject {
 interface Computed {
   readonly value: unknown;
   readonly landing: Landing;
-  /** Whether an entry with the result is kept; no caller waits for it. */
-  readonly stored: Promise<boolean>;
+  /** Whether an entry with the result is kept, which no caller waits for; undefined if it is not to be. */
+  readonly stored: Promise<boolean> | undefined;
 }
 
 /** Late generations with the tokens that make the result storable; `undefined` where none was read before the compute. */
@@ -93,7 +93,7 @@ export class Compute {
   readonly #subject: Subject;
   readonly #flight: Flight;
   readonly #names: readonly string[];
-  #stored: Promise<boolean> = Promise.resolve(false);
+  #stored: Promise<boolean> | undefined;
 
   /** `names`: the generations that the call knows from its arguments. */
   constructor(core: Core, subject: Subject, flight: Flight, names: readonly string[]) {

@@ -89,6 +89,15 @@ export class Core {
     });
   }
 
+  /** Removes an entry that a newer result was not to replace. Reads that come later wait for it. */
+  discard(key: string): void {
+    void this.writes.add(key, async () => {
+      this.writes.changed(key);
+      await this.store.remove([key]);
+      return false;
+    });
+  }
+
   /** Work that no caller waits for; {@link settled} does. It must not reject. */
   inBackground(work: Promise<unknown>): void {
     this.#background.add(work);
