@@ -30,6 +30,9 @@ const dialectProject = (compiler, dialect) => ({
       : { '^.+\\.ts$': [`<rootDir>/__tests__/support/transform-${compiler}.cjs`, { dialect }] },
 });
 
+/** Many processes at a time, or much data: minutes. */
+const long = ['__tests__/fleet/**/*.test.ts', '__tests__/examples/cities.test.ts', '__tests__/failure/scale.test.ts'];
+
 /** @type {import('jest').Config} */
 module.exports = {
   maxWorkers: 2,
@@ -39,14 +42,18 @@ module.exports = {
     {
       ...base,
       displayName: 'core',
-      testMatch: ['<rootDir>/__tests__/**/*.test.ts', '!**/__tests__/dialects/**', '!**/__tests__/fleet/**'],
+      testMatch: [
+        '<rootDir>/__tests__/**/*.test.ts',
+        '!**/__tests__/dialects/**',
+        ...long.map((files) => `!**/${files}`),
+      ],
       transform: tsc('__tests__/tsconfig.jest.json'),
     },
     {
-      // Minutes of many processes at a time: not in `npm test`, and for a few seconds each in CI.
+      // Not in `npm test`; in CI they run for a few seconds each.
       ...base,
-      displayName: 'fleet',
-      testMatch: ['<rootDir>/__tests__/fleet/**/*.test.ts'],
+      displayName: 'long',
+      testMatch: long.map((files) => `<rootDir>/${files}`),
       transform: tsc('__tests__/tsconfig.jest.json'),
     },
     dialectProject('tsc', 'legacy'),

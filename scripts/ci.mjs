@@ -37,10 +37,11 @@ const tools = ['core', 'legacy', 'standard'];
 const stages = [
   { name: 'servers', go: () => single(['npm', 'run', '-s', 'servers:get'], 10 * minutes) },
   { name: 'tests', go: () => countTests(['npm', 'test', '--', '--ci'], { timeoutMs: 20 * minutes }) },
-  // One file at a time: each has eight processes at work.
+  // One file at a time: some have eight processes at work.
   {
-    name: 'fleet',
-    go: () => countTests(['npx', 'jest', '--ci', '--selectProjects', 'fleet', '-i'], { timeoutMs: 15 * minutes }),
+    name: 'long tests',
+    go: () =>
+      countTests(['npx', 'jest', '--ci', '--selectProjects', 'long', '--runInBand'], { timeoutMs: 20 * minutes }),
   },
   { name: 'checks', go: checks },
   { name: 'build', go: () => single(['npm', 'run', '-s', 'build'], 5 * minutes) },

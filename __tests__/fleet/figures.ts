@@ -1,6 +1,6 @@
 /** What the runs of a fleet have in common: how long they take, and how they are summed up. */
 
-/** Short as one of many tests; `npm run test:fleet` sets `CACHETTE_FLEET_SECONDS` for a run of its own. */
+/** Short as one of many tests; `npm run test:long` sets `CACHETTE_FLEET_SECONDS` for a run of its own. */
 export function runSeconds(short: number): number {
   return Number(process.env['CACHETTE_FLEET_SECONDS'] ?? short);
 }
