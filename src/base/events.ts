@@ -33,7 +33,10 @@ export interface Outcome {
 export interface InvalidationEvent {
   /** Empty where everything was invalidated. */
   readonly tags: readonly string[];
-  /** `deferred`: the store could not be reached; refused in this process until delivered. */
+  /**
+   * `deferred`: the store did not acknowledge it, and what it names is refused in this process until it does; or it did,
+   * and another process lives that has not answered.
+   */
   readonly status: 'done' | 'deferred';
 }
 
