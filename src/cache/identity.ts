@@ -3,7 +3,7 @@
  * The class is the runtime class, so that `UserRepo` and `OrderRepo` never share what they inherit from `Repository`.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { crypto } from '../policies/crypto.js';
 import { cacheIdentity } from '../policies/key.js';
 import type { AsyncMethod } from './options.js';
 import type { Policy } from './policy.js';
@@ -409,7 +409,7 @@ function fingerprintOf(runtimeClass: Class): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return crypto().createHash('sha256').update(text).digest('base64url').slice(0, 22);
 }
 
 function identified(id: string, instance: string | undefined, isLocal: boolean): Identified {
@@ -417,11 +417,12 @@ function identified(id: string, instance: string | undefined, isLocal: boolean):
 }
 
 const localIdentities = new WeakMap<object, string>();
-const processIdentity = randomBytes(12).toString('base64url');
+let processIdentity: string | undefined;
 
 function localIdentityOf(self: object): string {
   let identity = localIdentities.get(self);
   if (identity === undefined) {
+    processIdentity ??= crypto().randomBytes(12).toString('base64url');
     identity = `${processIdentity}-${++sequence}`;
     localIdentities.set(self, identity);
   }

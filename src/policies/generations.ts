@@ -1,7 +1,7 @@
 /** Tokens of generations: how they are made, and how an entry is held against those that stand now. */
 
-import { randomBytes } from 'node:crypto';
 import type { Entry } from '../base/entry.js';
+import { crypto } from './crypto.js';
 
 /** Tokens by the name of their generation; `undefined` where none stands. */
 export type Tokens = ReadonlyMap<string, string | undefined>;
@@ -31,7 +31,7 @@ let pool = '';
  * the same amount. A token is sent to a server once and never again.
  */
 export function newToken(lifetimeMs: number): string {
-  if (pool.length < 12) pool = randomBytes(900).toString('base64url');
+  if (pool.length < 12) pool = crypto().randomBytes(900).toString('base64url');
   const random = pool.slice(0, 12);
   pool = pool.slice(12);
   return lifetimeMs === Infinity ? `${random}.` : `${random}.${(lifetimeMs / 1_000).toString(36)}`;

@@ -1,6 +1,6 @@
 /** How the arguments of a call become a key: the same for equal arguments, never the same for different ones, and legal for every server. */
 
-import { hash } from 'node:crypto';
+import { crypto } from './crypto.js';
 import {
   type Kind,
   type Step,
@@ -97,7 +97,7 @@ function shortPrefix(prefix: string): string {
 function shorten(text: string, most: number, whole: string): string {
   if (text.length <= most && legal.test(text)) return text;
   const beginning = text.slice(0, most - 1 - digestLength).replace(/[^!-}]/g, '_');
-  return `${beginning}~${hash('sha256', whole, 'base64url').slice(0, digestLength)}`;
+  return `${beginning}~${crypto().hash('sha256', whole, 'base64url').slice(0, digestLength)}`;
 }
 
 /** The key of a tag's generation: any text, readable where it can be. Unlike an argument it stands without quotes. */

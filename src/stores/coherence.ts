@@ -8,7 +8,7 @@
  * nothing until heartbeats of its own have come back, and before those everything that was announced.
  */
 
-import { randomBytes } from 'node:crypto';
+import { crypto } from '../policies/crypto.js';
 import { awaited, later, monotonicMs, withDeadline } from '../policies/deadline.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
@@ -72,7 +72,7 @@ const nobodyWaits = (): void => {};
 const done: Acknowledged = () => Promise.resolve(true);
 
 export class Coherence implements Remover {
-  readonly #id = randomBytes(9).toString('base64url');
+  readonly #id = crypto().randomBytes(9).toString('base64url');
   readonly #options: CoherenceOptions;
   readonly #lease = new Lease();
   readonly #roster = new Roster();
