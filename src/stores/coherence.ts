@@ -154,15 +154,9 @@ export class Coherence implements Remover {
 
   /** Resolves, also where it fails: then it is sent again. */
   async #send(announcement: Announcement): Promise<unknown> {
-    try {
-      const receivers = await this.#options.bus.publish(announcement.message);
-      this.#isPublishFailureTold = false;
-      announcement.sentAt ??= monotonicMs();
-      return receivers;
-    } catch (error) {
-      this.#tellOnce(error);
-      return undefined;
-    }
+    const sent = await this.#tryToPublish(announcement.message);
+    if (sent) announcement.sentAt ??= monotonicMs();
+    return sent?.receivers;
   }
 
   #acknowledged(announced: number, announcement: Announcement): Promise<boolean> {
@@ -232,13 +226,15 @@ export class Coherence implements Remover {
     if (!this.#closed) void this.#tryToPublish(message, to);
   }
 
-  /** A bus of the user's may throw instead of rejecting. */
-  async #tryToPublish(message: string, to?: string): Promise<void> {
+  /** Undefined if it fails. A bus of the user's may throw instead of rejecting. */
+  async #tryToPublish(message: string, to?: string): Promise<{ readonly receivers: unknown } | undefined> {
     try {
-      await this.#options.bus.publish(message, to);
+      const receivers = await this.#options.bus.publish(message, to);
       this.#isPublishFailureTold = false;
+      return { receivers };
     } catch (error) {
       this.#tellOnce(error);
+      return undefined;
     }
   }
 
