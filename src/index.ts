@@ -10,10 +10,12 @@ export {
   CacheConfigError,
   CacheError,
   type CacheErrorCode,
+  CacheTimeoutError,
   type ConfigComplaint,
   InvalidationError,
   isCacheConfigError,
   isCacheError,
+  isCacheTimeoutError,
   isInvalidationError,
 } from './base/errors.js';
 export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
@@ -29,7 +31,9 @@ export type {
   CacheDefaults,
   CacheOptions,
   CachePolicy,
+  CacheTimeout,
   ElementOf,
+  ErrorCaching,
   IdOf,
   InvalidatesOptions,
   ItemOf,
@@ -37,7 +41,9 @@ export type {
   ManyMethod,
   OneCall,
   Result,
+  StaleIfError,
   TagOf,
+  Version,
 } from './cache/options.js';
 export type { AnyCachedOptions, AnyInvalidatesOptions } from './cache/policy.js';
 export type { CacheStats, MethodStats } from './cache/outcomes.js';

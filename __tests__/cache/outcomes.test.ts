@@ -120,7 +120,7 @@ describe('an @Invalidates whose tags function fails', () => {
     const events: InvalidationEvent[] = [];
     cache.on('invalidation', (event) => events.push(event));
     await new Products().update();
-    expect(events).toEqual([{ tags: [], status: 'done' }]);
+    expect(events).toEqual([{ tags: [], kind: 'invalidate', status: 'done' }]);
     expect(cache.stats()).toMatchObject({ invalidations: 1, errors: 1 });
     expect(warnings).toEqual([expect.stringContaining('every entry was invalidated: Error: mine')]);
   });

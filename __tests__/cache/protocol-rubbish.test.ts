@@ -41,17 +41,17 @@ describe('an entry that', () => {
     ['has a broken ttl', (_text, header, value) => written(header.toSpliced(3, 1, 0.5), value)],
     ['slides or not', (_text, header, value) => written(header.toSpliced(4, 1, 'yes'), value)],
     ['has an array for its maximal life', (_text, header, value) => written(header.toSpliced(5, 1, []), value)],
-    ['has a number for a name', (_text, header, value) => written(header.toSpliced(6, 1, 7), value)],
-    ['has an object for a token', (_text, header, value) => written(header.toSpliced(7, 1, {}), value)],
-    ['has an empty token', (_text, header, value) => written(header.toSpliced(7, 1, ''), value)],
-    ['has a token that is none', (_text, header, value) => written(header.toSpliced(7, 1, 'rubbish'), value)],
+    ['has a number for a name', (_text, header, value) => written(header.toSpliced(10, 1, 7), value)],
+    ['has an object for a token', (_text, header, value) => written(header.toSpliced(11, 1, {}), value)],
+    ['has an empty token', (_text, header, value) => written(header.toSpliced(11, 1, ''), value)],
+    ['has a token that is none', (_text, header, value) => written(header.toSpliced(11, 1, 'rubbish'), value)],
     ['has a value of rubbish', (_text, header) => written(header, '{"a":')],
     ['has lost its value', (_text, header) => written(header, '')],
     ['has a value nested too deeply', (_text, header) => written(header, '['.repeat(100_000))],
     [
       'has more generations than any entry may have',
       (_text, header, value) =>
-        written([...header, ...Array.from({ length: 20_000 }, () => header.slice(6, 8)).flat()], value),
+        written([...header, ...Array.from({ length: 20_000 }, () => header.slice(10, 12)).flat()], value),
     ],
     ['has a header nested without end', (_text, _header, value) => `${'['.repeat(200_000)}\n${value}`],
   ])('%s is a miss and an event', async (_what, spoil) => {

@@ -296,9 +296,9 @@ describe.each(settings)('a transaction %s', (_name, open) => {
       expect(told).toEqual([]);
     });
     expect(told).toEqual([
-      { tags: ['a', 'b'], status: 'done' },
-      { tags: [], status: 'done' },
-      { tags: ['a'], status: 'done' },
+      { tags: ['a', 'b'], kind: 'invalidate', status: 'done' },
+      { tags: [], kind: 'invalidate', status: 'done' },
+      { tags: ['a'], kind: 'invalidate', status: 'done' },
     ]);
   });
 
@@ -335,7 +335,7 @@ it('of one cache is none of another one', async () => {
   });
   expect(one!.backend.log).toEqual([
     'getMany cachette:1:x: cachette:1:# cachette:1:#m:x cachette:1:#t:a',
-    'deleteMany cachette:1:#t:a',
+    'deleteMany cachette:1:#t:a cachette:1:#h:a',
   ]);
   await Promise.all([one!.close(), two!.close()]);
 });
@@ -351,7 +351,7 @@ it('sends all its invalidations in one command, and is over when that is acknowl
     })
     .then(() => (isOver = true));
   const command = await removing;
-  expect(command.keys).toEqual(['cachette:1:#t:a', 'cachette:1:#t:b']);
+  expect(command.keys).toEqual(['cachette:1:#t:a', 'cachette:1:#h:a', 'cachette:1:#t:b', 'cachette:1:#h:b']);
   await jobs();
   expect(isOver).toBe(false);
   await command.answer();
@@ -372,7 +372,7 @@ it('whose invalidations cannot be delivered refuses their entries here', async (
   const t1 = cache.transaction(() => cache.invalidate('a'));
   await (await removing).fail();
   await t1;
-  expect(told).toEqual([{ tags: ['a'], status: 'deferred' }]);
+  expect(told).toEqual([{ tags: ['a'], kind: 'invalidate', status: 'deferred' }]);
   expect(await x()).toBe(2);
   await process.close();
 });

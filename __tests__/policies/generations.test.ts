@@ -87,6 +87,11 @@ describe('an entry held against the generations that stand now', () => {
     ttlMs: 1,
     sliding: false,
     maxLifetimeMs: Infinity,
+    accessedAt: 0,
+    staleMs: 0,
+    isError: false,
+    version: undefined,
+    loadMs: 0,
     generations: [
       ['#', 'n1'],
       ['#t:a', 'a1'],

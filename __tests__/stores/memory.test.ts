@@ -16,8 +16,17 @@ function payload(value: unknown): Payload {
 }
 
 function entry(generations: readonly Generation[], change: Partial<Entry> = {}): Entry {
-  const lifetime = { writtenAt: clock.now(), ttlMs: 10_000, sliding: false, maxLifetimeMs: Infinity };
-  return { ...lifetime, generations, payload: payload('value'), ...change };
+  const now = clock.now();
+  const lifetime = {
+    writtenAt: now,
+    ttlMs: 10_000,
+    sliding: false,
+    maxLifetimeMs: Infinity,
+    accessedAt: now,
+    staleMs: 0,
+  };
+  const about = { isError: false, version: undefined, loadMs: 0 };
+  return { ...lifetime, ...about, generations, payload: payload('value'), ...change };
 }
 
 const format = payloadFormat(valueCodec([]), 'isolated', [], 'value');
@@ -63,7 +72,7 @@ describe('memory', () => {
       found = store.peek('x');
     }
     expect(found !== undefined).toBe(hit);
-    expect((await store.read('x', reading())).expired).toBe(
+    expect((await store.read('x', reading())).remainingMs <= 0).toBe(
       !hit && change.payload === undefined && !('payload' in change),
     );
   });

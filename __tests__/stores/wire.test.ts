@@ -12,6 +12,11 @@ const entry: Entry = {
   ttlMs: 300_000,
   sliding: false,
   maxLifetimeMs: Infinity,
+  accessedAt: 1_700_000_000_000,
+  staleMs: 0,
+  isError: false,
+  version: undefined,
+  loadMs: 12,
   generations: [
     ['cachette:1:#', n],
     ['cachette:1:#t:a', a],
@@ -28,6 +33,11 @@ describe('an entry', () => {
     ['as it is', {}],
     ['that slides, up to a maximal life', { sliding: true, maxLifetimeMs: 3_600_000 }],
     ['that never ends', { ttlMs: Infinity }],
+    ['that slides, and was read since', { sliding: true, accessedAt: 1_700_000_001_000 }],
+    ['that is kept when it is stale', { staleMs: 60_000 }],
+    ['that is kept for ever', { staleMs: Infinity }],
+    ['that is an error', { isError: true }],
+    ['of a version', { version: 's1' }],
     ['without generations', { generations: [] }],
     [
       'with as many as a method may have',
@@ -44,7 +54,7 @@ describe('an entry', () => {
         ],
       },
     ],
-    ['that was written before 1970', { writtenAt: -1.5 }],
+    ['that was written before 1970', { writtenAt: -1.5, accessedAt: -1.5 }],
   ])('comes back %s', (_what, change) => {
     const written = { ...entry, ...change };
     const { payload, ...rest } = readEntry(writeEntry(written), format) ?? {};
@@ -60,7 +70,7 @@ describe('an entry', () => {
 
   it('has its version first and one line before the value, which others may read', () => {
     expect(writeEntry(entry)).toBe(
-      `["1","${format.codec}",1700000000000,300000,0,null,"cachette:1:#","${n}","cachette:1:#t:a","${a}"]\n{"id":1}`,
+      `["1","${format.codec}",1700000000000,300000,0,null,0,0,12,null,"cachette:1:#","${n}","cachette:1:#t:a","${a}"]\n{"id":1}`,
     );
     expect(wireVersion).toBe('1');
   });
@@ -89,7 +99,7 @@ describe('an entry', () => {
 });
 
 function header(change: Record<number, unknown>): unknown[] {
-  const fields: unknown[] = ['1', format.codec, 1, 1, 0, null, 'a', a];
+  const fields: unknown[] = ['1', format.codec, 1, 1, 0, null, 0, 0, 0, null, 'a', a];
   for (const [i, value] of Object.entries(change)) fields[Number(i)] = value;
   return fields;
 }
@@ -101,7 +111,7 @@ describe('a text', () => {
 
   it.each<[what: string, header: unknown]>([
     ['another version', header({ 0: '2' })],
-    ['a version that is a number', header({ 0: 1 })],
+    ['a wire version that is a number', header({ 0: 1 })],
     ['another codec', header({ 1: 'msgpack' })],
     ['a codec that is a number', header({ 1: 7 })],
     ['no time', header({ 2: null })],
@@ -113,17 +123,25 @@ describe('a text', () => {
     ['a ttl beyond what is exact', header({ 3: 2 ** 53 })],
     ['a ttl that is a text', header({ 3: '1' })],
     ['a ttl in an array', header({ 3: [1] })],
-    ['true for sliding', header({ 4: true })],
-    ['2 for sliding', header({ 4: 2 })],
+    ['true for its kind', header({ 4: true })],
+    ['a kind that does not exist', header({ 4: 4 })],
+    ['a kind below 0', header({ 4: -1 })],
+    ['a stale time below 0', header({ 6: -1 })],
+    ['a stale time that is a text', header({ 6: '1' })],
+    ['an access that is a text', header({ 7: '1' })],
+    ['an access that is null', header({ 7: null })],
+    ['a load below 0', header({ 8: -1 })],
+    ['a load that is null', header({ 8: null })],
+    ['a version that is a number', header({ 9: 1 })],
     ['a maximal life of 0', header({ 5: 0 })],
-    ['a name that is null', header({ 6: null })],
-    ['a token that is null', header({ 7: null })],
-    ['an empty token', header({ 7: '' })],
-    ['a token that is none', header({ 7: 'abc' })],
+    ['a name that is null', header({ 10: null })],
+    ['a token that is null', header({ 11: null })],
+    ['an empty token', header({ 11: '' })],
+    ['a token that is none', header({ 11: 'abc' })],
     ['a name alone', [...header({}), 'b']],
     ['nothing', []],
     ['half of the fields', header({}).slice(0, 3)],
-    ['257 generations', [...header({}).slice(0, 6), ...Array.from({ length: 257 }, () => ['a', a]).flat()]],
+    ['257 generations', [...header({}).slice(0, 10), ...Array.from({ length: 257 }, () => ['a', a]).flat()]],
     ['an object', { ...header({}) }],
     ['null', null],
     ['a text', '["1"]'],

@@ -12,6 +12,10 @@ export interface Lifetime {
   readonly sliding: boolean;
   /** From the write, whatever the accesses. */
   readonly maxLifetimeMs: number;
+  /** The writer's clock when it was last known to be read, where it slides; at first the write. */
+  readonly accessedAt: number;
+  /** How long it is kept after it has expired, for those who may be served a stale value. */
+  readonly staleMs: number;
 }
 
 /** A result in the form in which it is kept. No caller can change it through what it was given. */
@@ -29,10 +33,21 @@ export interface Entry extends Lifetime {
   /** Captured before the result was computed; in an entry without a payload the tokens are unknown. */
   readonly generations: readonly Generation[];
   readonly payload: Payload | undefined;
+  /** Whether the payload is what the method threw. */
+  readonly isError: boolean;
+  /** What the method's `version` gave before the result was computed; undefined where it has none. */
+  readonly version: string | undefined;
+  /** How long the method ran, in milliseconds. */
+  readonly loadMs: number;
 }
 
-/** Milliseconds that `entry` may live from `now` on if nobody reads it; not above 0 if it is over. */
+/** Milliseconds that `entry` stays fresh from `now` on if nobody reads it; not above 0 if it has expired. */
 export function remainingMs(entry: Lifetime, accessedAt: number, now: number): number {
   const windowEnd = (entry.sliding ? accessedAt : entry.writtenAt) + entry.ttlMs;
   return Math.min(windowEnd, entry.writtenAt + entry.maxLifetimeMs) - now;
+}
+
+/** Milliseconds that `entry` is to be kept from `now` on, where it was just read. */
+export function keptMs(entry: Lifetime, now: number): number {
+  return remainingMs(entry, now, now) + entry.staleMs;
 }

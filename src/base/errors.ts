@@ -3,7 +3,7 @@
 const brand = Symbol.for('cachette.error');
 
 /** The `code` of each kind of error. */
-export type CacheErrorCode = 'CACHE_CONFIG' | 'CACHE_INVALIDATION';
+export type CacheErrorCode = 'CACHE_CONFIG' | 'CACHE_INVALIDATION' | 'CACHE_TIMEOUT';
 
 /** The base of all errors of this package. Two copies of the package recognise each other's by {@link isCacheError}. */
 export class CacheError extends Error {
@@ -80,10 +80,41 @@ export class InvalidationError extends CacheError {
   }
 }
 
+/**
+ * The method has not settled within `timeout.hard`. It goes on, and what it gives is stored.
+ *
+ * @example
+ * ```ts
+ * import { createCache, isCacheTimeoutError } from 'cachette';
+ *
+ * const cache = createCache();
+ * const slow = cache.wrap('slow', () => new Promise((resolve) => setTimeout(resolve, 1_000)), { timeout: { hard: '20ms' } });
+ * try {
+ *   await slow();
+ * } catch (error) {
+ *   if (isCacheTimeoutError(error)) console.log(error.timeoutMs); // => 20
+ * }
+ * ```
+ */
+export class CacheTimeoutError extends CacheError {
+  declare readonly code: 'CACHE_TIMEOUT';
+  /** How long the caller has waited, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(method: string, timeoutMs: number) {
+    super(
+      'CACHE_TIMEOUT',
+      `${method} has given no result within ${timeoutMs} ms; it goes on, and its result is stored.`,
+    );
+    this.timeoutMs = timeoutMs;
+  }
+}
+
 // A class's name is lost under minification; the name of an error is read by people and by loggers.
 CacheError.prototype.name = 'CacheError';
 CacheConfigError.prototype.name = 'CacheConfigError';
 InvalidationError.prototype.name = 'InvalidationError';
+CacheTimeoutError.prototype.name = 'CacheTimeoutError';
 
 /** Whether `error` comes from this package, also from another copy of it. */
 export function isCacheError(error: unknown): error is CacheError {
@@ -98,4 +129,9 @@ export function isCacheConfigError(error: unknown): error is CacheConfigError {
 /** Whether `error` is an {@link InvalidationError}, also one from another copy of this package. */
 export function isInvalidationError(error: unknown): error is InvalidationError {
   return isCacheError(error) && error.code === 'CACHE_INVALIDATION';
+}
+
+/** Whether `error` is a {@link CacheTimeoutError}, also one from another copy of this package. */
+export function isCacheTimeoutError(error: unknown): error is CacheTimeoutError {
+  return isCacheError(error) && error.code === 'CACHE_TIMEOUT';
 }

@@ -19,7 +19,7 @@ export interface Outcome {
   readonly key: string | undefined;
   /** Where the entry was found; undefined for a miss or a bypass. */
   readonly tier: Tier | undefined;
-  /** For example `fresh`, `absent`, `expired`, `invalidated: product:1`, `joined`, `deadline`, `breaker`. */
+  /** For example `fresh`, `absent`, `expired`, `invalidated: product:1`, `joined`, `revalidating`, `deadline`. */
   readonly reason: string;
   /** The tags of the entry, also inherited ones; of a miss, those that the arguments tell. */
   readonly tags: readonly string[];
@@ -33,6 +33,8 @@ export interface Outcome {
 export interface InvalidationEvent {
   /** Empty where everything was invalidated. */
   readonly tags: readonly string[];
+  /** `expire`: what has these tags is old, and stale policies may serve it; `invalidate`: it is wrong. */
+  readonly kind: 'invalidate' | 'expire';
   /**
    * `deferred`: the store did not acknowledge it, and what it names is refused in this process until it does; or it did,
    * and another process lives that has not answered.
@@ -42,7 +44,7 @@ export interface InvalidationEvent {
 
 /** Something that the cache survived and somebody should know of. */
 export interface CacheProblem {
-  /** For example `store`, `undecodable`, `too-large`, `callback`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
+  /** For example `store`, `undecodable`, `callback`, `background`, `late`, `stale-if-error`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
   readonly code: string;
   /** For people; never a password in it. */
   readonly message: string;

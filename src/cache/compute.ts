@@ -10,6 +10,7 @@
 import type { Entry, Generation, Payload } from '../base/entry.js';
 import { CacheConfigError } from '../base/errors.js';
 import { UnstorableError } from '../policies/codec.js';
+import { monotonicMs } from '../policies/deadline.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { generationLifetimeMs, type Tokens, unknownToken } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
@@ -33,9 +34,12 @@ export interface Decision {
   reopened(): void;
 }
 
-/** The method of one call. Its being called is a decision too, and so is that the call has its answer. */
+/**
+ * The method of one call, told what is aborted when nobody waits any more. Its being called is a decision too, and so is that
+ * the call has its answer.
+ */
 export interface Run {
-  (): PromiseLike<unknown>;
+  (signal?: () => AbortSignal): PromiseLike<unknown>;
   readonly decision?: Decision;
 }
 
@@ -54,7 +58,7 @@ export interface Subject {
   readonly run: Run;
 }
 
-interface Computed {
+export interface Computed {
   readonly value: unknown;
   readonly landing: Landing;
   /** Whether an entry with the result is kept, which no caller waits for; undefined if it is not to be. */
@@ -69,6 +73,18 @@ interface Verdict {
   readonly store: boolean;
   readonly ttlMs: number;
   readonly resultNames: readonly string[];
+}
+
+/** What the call around a compute says. */
+export interface ComputeOptions {
+  /** The generations that it knows from its arguments. */
+  readonly names: readonly string[];
+  /** What the method's `version` gave; undefined where it has none. */
+  readonly version: string | undefined;
+  /** `false`: the version is not known, and so nobody could say whether the result is still right. */
+  readonly isStorable: boolean;
+  /** Whether a failure is kept. */
+  readonly keepsError: (error: unknown) => boolean;
 }
 
 /** What the method gave, and what it was given under. */
@@ -89,42 +105,68 @@ interface Storable {
 }
 
 export class Compute {
+  readonly flight: Flight;
   readonly #core: Core;
   readonly #subject: Subject;
-  readonly #flight: Flight;
-  readonly #names: readonly string[];
+  readonly #options: ComputeOptions;
   #stored: Promise<boolean> | undefined;
+  #isError = false;
+  #loadMs = 0;
 
-  /** `names`: the generations that the call knows from its arguments. */
-  constructor(core: Core, subject: Subject, flight: Flight, names: readonly string[]) {
+  constructor(core: Core, subject: Subject, flight: Flight, options: ComputeOptions) {
     this.#core = core;
     this.#subject = subject;
-    this.#flight = flight;
-    this.#names = names;
+    this.flight = flight;
+    this.#options = options;
+  }
+
+  /** Whether an entry with the result is kept; undefined if none is to be. */
+  get stored(): Promise<boolean> | undefined {
+    return this.#stored;
   }
 
   async run(reading: Reading): Promise<Computed> {
     const { flights, seen } = this.#core;
-    const captured = await this.#capture(reading);
-    const own = captured && new Map(this.#names.map((name) => [name, captured.get(name)]));
+    const { names, version, isStorable } = this.#options;
+    const captured = isStorable ? await this.#capture(reading) : undefined;
+    const own = captured && new Map(names.map((name) => [name, captured.get(name)]));
     if (captured) seen.note(captured, flights.arrival());
-    this.#flight.start(flights.startTime(), own, reading.holds);
+    // Who would join compares the version as if it were a generation without a name.
+    const comparable = own && version !== undefined ? new Map(own).set('', version) : own;
+    this.flight.start(flights.startTime(), comparable, reading.holds);
 
     const inheritance = new Inheritance(this.#core);
-    const { isStrong } = this.#flight;
-    const value = await withScope({ inheritance, flight: this.#flight, isStrong }, () => this.#run(inheritance));
+    const { isStrong } = this.flight;
+    const startedAt = monotonicMs();
+    let value: unknown;
+    try {
+      value = await withScope({ inheritance, flight: this.flight, isStrong }, () => this.#run(inheritance));
+    } catch (error) {
+      this.#loadMs = monotonicMs() - startedAt;
+      if (this.#options.keepsError(error)) await this.#keep(error, { own, inheritance, holds: reading.holds });
+      throw error;
+    }
+    this.#loadMs = monotonicMs() - startedAt;
 
-    flights.outdateBefore(this.#flight);
+    flights.outdateBefore(this.flight);
     const payload = this.#take(value);
     const landing = await this.#land({ own, payload, inheritance, value, holds: reading.holds });
     return { value: this.#handedOut(value, payload), landing, stored: this.#stored };
   }
 
+  /** The failure is stored like a result, to be thrown again. */
+  async #keep(error: unknown, under: Pick<Result, 'own' | 'inheritance' | 'holds'>): Promise<void> {
+    this.#core.flights.outdateBefore(this.flight);
+    this.#isError = true;
+    const payload = this.#take(error);
+    if (payload) await this.#land({ ...under, payload, value: undefined });
+  }
+
   async #run(inheritance: Inheritance): Promise<unknown> {
     try {
-      return await this.#subject.run();
+      return await this.#subject.run(() => this.flight.signal);
     } catch (error) {
-      this.#flight.failedUnverified = this.#hasMetLateTags(inheritance);
+      this.flight.failedUnverified = this.#hasMetLateTags(inheritance);
       throw error;
     } finally {
       inheritance.seal();
@@ -154,16 +196,18 @@ export class Compute {
   /** The tokens that stand before the method runs; missing ones are made. Undefined if any is not known for certain. */
   async #capture({ tokens }: Reading): Promise<Tokens | undefined> {
     if (!tokens) return undefined;
-    const missing = [...new Set([...this.#names, ...tokens.keys()])].filter((name) => tokens.get(name) === undefined);
+    const { names } = this.#options;
+    const missing = [...new Set([...names, ...tokens.keys()])].filter((name) => tokens.get(name) === undefined);
     if (missing.length === 0) return tokens;
     const made = await Promise.all(missing.map((name) => this.#core.store.mint(name, this.#lifetimeMs(name))));
     const captured = new Map([...tokens, ...missing.map((name, i) => [name, made[i]] as const)]);
-    return this.#names.every((name) => captured.get(name) !== undefined) ? captured : undefined;
+    return names.every((name) => captured.get(name) !== undefined) ? captured : undefined;
   }
 
   #lifetimeMs(name: string): number {
     const { policy } = this.#subject;
-    return this.#core.names.isReserved(name) ? Infinity : generationLifetimeMs(policy.ttlMs ?? presumedTtlMs);
+    if (this.#core.names.isReserved(name)) return Infinity;
+    return generationLifetimeMs((policy.ttlMs ?? presumedTtlMs) + policy.staleMs);
   }
 
   /** Takes the result as it is now, before anybody can change it. */
@@ -171,11 +215,13 @@ export class Compute {
     try {
       return this.#subject.format.fromValue(value);
     } catch (error) {
-      if (error instanceof UnstorableError && error.kind === 'stream') throw this.#refusal(error);
+      if (error instanceof UnstorableError && error.kind === 'stream' && !this.#isError) throw this.#refusal(error);
       const what = error instanceof Error ? error.message : String(error);
       const isInstance = error instanceof UnstorableError && error.kind === 'instance';
-      const instead = isInstance ? '; name its class in `revive`, or return a plain object' : '';
-      this.#core.warn('unstorable', `${this.#subject.policy.where}: the result is not cached, as ${what}${instead}`);
+      const otherwise = this.#isError ? '' : ', or return a plain object';
+      const instead = isInstance ? `; name its class in \`revive\`${otherwise}` : '';
+      const kind = this.#isError ? 'error' : 'result';
+      this.#core.warn('unstorable', `${this.#subject.policy.where}: the ${kind} is not cached, as ${what}${instead}`);
       return undefined;
     }
   }
@@ -199,10 +245,11 @@ export class Compute {
     const late = own && verdict && this.#late(own, inheritance, verdict);
     const now = late && (late.size === 0 ? late : await this.#readAgain(late));
     if (!late || !verdict || !now) {
-      this.#flight.close();
+      this.flight.close();
       // Not where generations are known and do not fit: then the data are mixed of before and after an invalidation.
       const isUnanswered = own === undefined || (late !== undefined && now === undefined);
-      if (isUnanswered && verdict?.store && payload && names) this.#storeForNow(verdict, payload, names);
+      if (isUnanswered && this.#options.isStorable && verdict?.store && payload && names)
+        this.#storeForNow(verdict, payload, names);
       return { payload, generations: undefined, names, verified: false };
     }
     const verified = late.size === 0 || (holds() && this.#isUnchanged(late, now));
@@ -215,18 +262,20 @@ export class Compute {
   #allNames({ names: inherited }: Inheritance, { resultNames }: Verdict): readonly string[] | undefined {
     const isInherited = this.#subject.policy.inheritTags;
     if (isInherited && !inherited) return undefined;
-    return [...new Set([...this.#names, ...((isInherited && inherited) || []), ...resultNames])];
+    return [...new Set([...this.#options.names, ...((isInherited && inherited) || []), ...resultNames])];
   }
 
   /** What the user's functions say; undefined if one of them fails, which costs the entry and never the call. */
   #verdict(value: unknown): Verdict | undefined {
     const { policy, self, args } = this.#subject;
+    if (this.#isError)
+      return { store: true, ttlMs: policy.jittered(policy.errors?.ttlMs ?? presumedTtlMs), resultNames: [] };
     try {
       const tags = policy.resultTags?.(self, value, args) ?? [];
       return {
         store: policy.storeWhen?.(self, value, args) ?? true,
         ttlMs: policy.jittered(policy.ttlOf(self, value, args)),
-        resultNames: tags.map((tag) => this.#core.names.tag(tag)),
+        resultNames: this.#core.names.tags(tags, policy.staleMs > 0),
       };
     } catch (error) {
       this.#core.report({ code: 'callback', message: `${policy.where}: ${String(error)}`, cause: error, loud: true });
@@ -250,7 +299,7 @@ export class Compute {
     }
     for (const name of resultNames) {
       if (own.has(name)) continue;
-      const before = this.#core.seen.before(name, this.#flight.startedAt);
+      const before = this.#core.seen.before(name, this.flight.startedAt);
       late.set(name, !late.has(name) || late.get(name) === before ? before : undefined);
     }
     return late;
@@ -262,7 +311,7 @@ export class Compute {
    *   T1 reads Gb: unchanged · invalidate(b) returns · T0 joins: stale
    */
   async #readAgain(late: LateTokens): Promise<Tokens | undefined> {
-    this.#flight.close();
+    this.flight.close();
     const { store, seen, flights } = this.#core;
     const now = await store.readTokens([...late.keys()]);
     if (now) seen.note(now, flights.arrival());
@@ -271,7 +320,7 @@ export class Compute {
 
   #isUnchanged(late: LateTokens, now: Tokens): boolean {
     for (const [name, token] of late) {
-      if (token === undefined || now.get(name) !== token || this.#flight.isFenced(name)) return false;
+      if (token === undefined || now.get(name) !== token || this.flight.isFenced(name)) return false;
     }
     return true;
   }
@@ -293,13 +342,13 @@ export class Compute {
 
   /** The store says nothing: a memory in front of it keeps the result for the grace period. */
   #storeForNow(verdict: Verdict, payload: Payload, names: readonly string[]): void {
-    if (this.#core.store.graceMs === 0 || this.#flight.isStrong || this.#hasTooManyTags(names)) return;
+    if (this.#core.store.graceMs === 0 || this.flight.isStrong || this.#hasTooManyTags(names)) return;
     const entry = this.#entry(verdict.ttlMs, payload, unknown(names));
     void this.#core.commit(this.#subject.key, entry, () => this.#isWanted(entry));
   }
 
   #hasTooManyTags(names: readonly string[]): boolean {
-    const tags = names.filter((name) => !this.#core.names.isReserved(name)).length;
+    const tags = names.filter((name) => this.#core.names.isTag(name)).length;
     if (tags <= tagsAtMost) return false;
     const { where } = this.#subject.policy;
     this.#core.warn(
@@ -310,12 +359,26 @@ export class Compute {
   }
 
   #entry(ttlMs: number, payload: Payload | undefined, generations: readonly Generation[]): Entry {
-    const { sliding, maxLifetimeMs } = this.#subject.policy;
-    return { writtenAt: this.#core.clock.now(), ttlMs, sliding, maxLifetimeMs, generations, payload };
+    const { sliding, maxLifetimeMs, staleMs } = this.#subject.policy;
+    const writtenAt = this.#core.clock.now();
+    const isError = this.#isError;
+    return {
+      writtenAt,
+      ttlMs,
+      sliding: sliding && !isError,
+      maxLifetimeMs,
+      accessedAt: writtenAt,
+      staleMs: isError ? 0 : staleMs,
+      generations,
+      payload,
+      isError,
+      version: this.#options.version,
+      loadMs: this.#loadMs,
+    };
   }
 
   #isWanted({ generations }: Entry): boolean {
-    return this.#flight.storable && !generations.some(([name]) => this.#flight.isFenced(name));
+    return this.flight.storable && !generations.some(([name]) => this.flight.isFenced(name));
   }
 }
 

@@ -12,7 +12,8 @@ import type { InvalidationResult } from './host.js';
 import type { Names } from './names.js';
 import type { Outcomes } from './outcomes.js';
 import { transactionOf, withTransaction } from './scope.js';
-import { Transaction } from './transaction.js';
+import { type Told, Transaction } from './transaction.js';
+import { Versions } from './versions.js';
 
 /** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
 const remembered = 10_000;
@@ -25,6 +26,10 @@ export interface CoreParts {
   readonly outcomes: Outcomes;
   /** Whether an invalidation that cannot be delivered rejects. */
   readonly throwsUndelivered: boolean;
+  /** The longest that a user's `version` may take. */
+  readonly deadlineMs: number;
+  /** Is given all work in the background. */
+  readonly waitUntil: ((work: Promise<unknown>) => void) | undefined;
 }
 
 export class Core {
@@ -36,6 +41,8 @@ export class Core {
   readonly flights = new Flights();
   readonly writes = new Writes();
   readonly seen = new SeenTokens();
+  readonly backOffs: BackOffs;
+  readonly versions: Versions;
   /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
   readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
   enabled = true;
@@ -43,6 +50,7 @@ export class Core {
   readonly #warned = new LRUCache<string, true>({ max: remembered });
   readonly #throwsUndelivered: boolean;
   readonly #background = new Set<Promise<unknown>>();
+  readonly #waitUntil: CoreParts['waitUntil'];
 
   constructor(parts: CoreParts) {
     this.store = parts.store;
@@ -51,6 +59,11 @@ export class Core {
     this.events = parts.events;
     this.outcomes = parts.outcomes;
     this.#throwsUndelivered = parts.throwsUndelivered;
+    this.#waitUntil = parts.waitUntil;
+    this.backOffs = new BackOffs(parts.clock);
+    this.versions = new Versions(parts.deadlineMs, (message, cause) => {
+      this.report({ code: 'version', message, cause });
+    });
   }
 
   /** Tells of something that was survived. Loud: also printed, as somebody has to change something. */
@@ -102,6 +115,11 @@ export class Core {
   inBackground(work: Promise<unknown>): void {
     this.#background.add(work);
     void work.finally(() => this.#background.delete(work));
+    try {
+      this.#waitUntil?.(work);
+    } catch (error) {
+      this.report({ code: 'callback', message: `waitUntil: ${String(error)}`, cause: error, loud: true });
+    }
   }
 
   /** Resolves when nothing is under way that was begun before. */
@@ -122,7 +140,9 @@ export class Core {
     try {
       const result = await withTransaction(this, transaction, fn);
       const status = await this.#carryOut(transaction);
-      this.resultOf(status, 'What was invalidated in a transaction', [...new Set(transaction.told.flat())]);
+      this.resultOf(status, 'What was invalidated in a transaction', [
+        ...new Set(transaction.told.flatMap(({ tags }) => tags)),
+      ]);
       return result;
     } finally {
       // Where fn failed; its own error says more than that an invalidation could not be delivered either.
@@ -135,7 +155,7 @@ export class Core {
     const { names, keys, told } = transaction;
     const forgetting = keys.map((key) => this.forget(key));
     const status = names.length > 0 ? await this.invalidate(names) : 'done';
-    for (const tags of told) this.events.emit('invalidation', { tags, status });
+    for (const what of told) this.tell(what, status);
     return [status, ...(await Promise.all(forgetting))].includes('deferred') ? 'deferred' : 'done';
   }
 
@@ -153,6 +173,11 @@ export class Core {
     const status = await this.#remove(names);
     if (status === 'deferred') this.flights.fence(names);
     return status;
+  }
+
+  /** Tells of an invalidation that has ended. */
+  tell(told: Told, status: 'done' | 'deferred'): void {
+    this.events.emit('invalidation', { ...told, status });
   }
 
   /** Removes one entry; computes that run here will not bring it back. */
@@ -265,6 +290,28 @@ export class Writes {
 
   changedSince(key: string, changes: number): boolean {
     return this.#removing.has(key) || (this.#changed.peek(key) ?? this.#fallenOut) > changes;
+  }
+}
+
+/** Keys whose method has failed lately. While an old value is served it is left alone for a while. */
+export class BackOffs {
+  readonly #clock: Clock;
+  readonly #until = new LRUCache<string, number>({ max: remembered });
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  begin(key: string, ms: number): void {
+    this.#until.set(key, this.#clock.now() + ms);
+  }
+
+  end(key: string): void {
+    this.#until.delete(key);
+  }
+
+  isOn(key: string): boolean {
+    return (this.#until.get(key) ?? 0) > this.#clock.now();
   }
 }
 

@@ -14,8 +14,10 @@ const longestPauseMs = 200;
 /** Who has waited for so long computes for itself: two processes may wait for each other. */
 const patienceMs = 30_000;
 
-/** Either somebody else's value, or one's turn, to be ended once the result is stored or is not going to be. */
-export type Turn<T> = { readonly answer: T } | { readonly end: (how: LeaseEnd) => Promise<void> };
+/** One's turn to compute, to be ended once the result is stored or is not going to be. */
+export interface Turn {
+  readonly end: (how: LeaseEnd) => Promise<void>;
+}
 
 export interface Waiting<T> {
   readonly core: Core;
@@ -29,13 +31,18 @@ export interface Waiting<T> {
 }
 
 /** Resolves when another process has stored the value, or when it is this one's turn to compute it. */
-export async function takeTurn<T>({ core, key, where, onWait, find }: Waiting<T>): Promise<Turn<T>> {
+export async function takeTurn<T>({
+  core,
+  key,
+  where,
+  onWait,
+  find,
+}: Waiting<T>): Promise<Turn | { readonly answer: T }> {
   const name = core.names.lease(key);
   for (let pauseMs = firstPauseMs, waitedMs = 0; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     const state = await core.store.lease(name, leaseMs);
     if (state === 'unable') warnUnable(core, where);
-    if (state === 'unable' || state === 'unknown' || state === 'open' || waitedMs > patienceMs)
-      return { end: () => nothing };
+    if (state === 'unable' || state === 'unknown' || state === 'open' || waitedMs > patienceMs) return nobodys;
     if (state === 'taken' && waitedMs === 0) onWait();
     if (state === 'taken') await pause(pauseMs * (0.5 + Math.random() / 2));
     waitedMs += pauseMs;
@@ -48,7 +55,16 @@ export async function takeTurn<T>({ core, key, where, onWait, find }: Waiting<T>
   }
 }
 
-const nothing = Promise.resolve();
+/** The same for who need not wait: `taken` if another process computes. */
+export async function tryTurn(core: Core, key: string, where: string): Promise<Turn | 'taken'> {
+  const name = core.names.lease(key);
+  const state = await core.store.lease(name, leaseMs);
+  if (state === 'unable') warnUnable(core, where);
+  if (state === 'taken') return state;
+  return state === 'mine' ? { end: hold(core, name) } : nobodys;
+}
+
+const nobodys: Turn = { end: () => Promise.resolve() };
 
 /** Prolongs the lease until it is ended. */
 function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {

@@ -31,9 +31,10 @@ import {
   checkedTags,
   invalidationPolicy,
 } from './policy.js';
-import { transactionOf, withScope } from './scope.js';
+import { currentSignal, transactionOf, withScope } from './scope.js';
 import { openStores } from './stores.js';
 import { beforeTermination } from './termination.js';
+import type { Told } from './transaction.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -81,7 +82,7 @@ export class CacheManager<Tag extends string = string> {
     const clock: Clock = options.clock ?? systemClock;
     const names = new Names(this.#settings.namespace, options.tagKinds);
     const events = new Emitter();
-    const { throwsUndelivered } = this.#settings;
+    const { throwsUndelivered, deadlineMs, waitUntil } = this.#settings;
     const report: Core['report'] = (problem) => this.#core.report(problem);
     const store = openStores({
       targets: [stores].flat(),
@@ -92,7 +93,16 @@ export class CacheManager<Tag extends string = string> {
       warn: (code, message) => this.#core.warn(code, message),
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
     });
-    this.#core = new Core({ store, clock, names, events, outcomes: new Outcomes(events), throwsUndelivered });
+    this.#core = new Core({
+      store,
+      clock,
+      names,
+      events,
+      outcomes: new Outcomes(events),
+      throwsUndelivered,
+      deadlineMs,
+      waitUntil,
+    });
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
     const isShared = [stores].flat().some(({ kind }) => kind === 'backend');
     this.#leaveTermination = isShared ? beforeTermination(() => this.#flush()) : () => {};
@@ -154,7 +164,7 @@ export class CacheManager<Tag extends string = string> {
   getOrLoad<T>(key: unknown, load: () => Promise<T>, options: LoadOptions<T, Tag> = {}): Promise<T> {
     if (typeof load !== 'function') throw noFunction('getOrLoad', load, "getOrLoad('settings', async () => …)");
     const method = this.#handMethod(options as AnyCachedOptions);
-    return method.callWith(undefined, [key], load) as Promise<T>;
+    return method.callWith(undefined, [key], () => load()) as Promise<T>;
   }
 
   /** The value that `getOrLoad` stored under `key`, or undefined. */
@@ -169,13 +179,52 @@ export class CacheManager<Tag extends string = string> {
    * @throws CacheConfigError if one of them is no tag
    */
   async invalidate(...tags: Tag[]): Promise<InvalidationResult> {
-    const names = [...new Set(checkedTags([...tags], 'invalidate'))].map((tag) => this.#core.names.tag(tag));
-    return this.#invalidated(tags, names);
+    const names = this.#core.names.tags(checkedTags([...tags], 'invalidate'), true);
+    return this.#invalidated({ tags, kind: 'invalidate' }, names);
+  }
+
+  /**
+   * Makes every entry with one of these tags count as expired, everywhere: it is loaded anew at the next call, and
+   * `staleWhileRevalidate` and `staleIfError` may still serve it. For data that are old, not wrong; what is wrong is to be
+   * invalidated.
+   *
+   * @throws CacheConfigError if one of them is no tag
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const rates = cache.wrap('rates', async () => ({ eur: 1 }), { ttl: '1h', staleWhileRevalidate: '1h', tags: 'rates' });
+   * await cache.expire('rates');
+   * ```
+   */
+  async expire(...tags: Tag[]): Promise<InvalidationResult> {
+    const names = this.#core.names.tags(checkedTags([...tags], 'expire'), false);
+    return this.#invalidated({ tags, kind: 'expire' }, names);
+  }
+
+  /**
+   * For the method that runs around, or the function given to `wrap` or `getOrLoad`: aborted when every caller has given up,
+   * be it by `timeout.hard` or by an `AbortSignal` among its arguments. Elsewhere never.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const page = cache.wrap('page', async (url: string) => (await fetch(url, { signal: cache.signal() })).text(), {
+   *   timeout: { hard: '2s' },
+   * });
+   * ```
+   */
+  signal(): AbortSignal {
+    return currentSignal();
   }
 
   /** Removes every entry of the namespace, and nothing outside it. */
   clear(): Promise<InvalidationResult> {
-    return this.#invalidated([], [this.#core.names.everything]);
+    return this.#invalidated({ tags: [], kind: 'invalidate' }, [this.#core.names.everything]);
   }
 
   /** Runs `fn`; cached calls inside run their methods, and nothing is read or stored. */
@@ -272,13 +321,14 @@ export class CacheManager<Tag extends string = string> {
     await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
   }
 
-  async #invalidated(tags: readonly string[], names: readonly string[]): Promise<InvalidationResult> {
+  async #invalidated(told: Told, names: readonly string[]): Promise<InvalidationResult> {
     if (names.length === 0) return { status: 'done' };
+    const { tags } = told;
     const transaction = transactionOf(this.#core);
-    transaction?.tell(tags);
+    transaction?.tell(told);
     const status = await this.#core.invalidate(names);
     if (transaction) return { status };
-    this.#core.events.emit('invalidation', { tags, status });
+    this.#core.tell(told, status);
     const what = tags.length === 0 ? 'clear()' : `The invalidation of ${tags.join(', ')}`;
     return this.#core.resultOf(status, what, tags);
   }

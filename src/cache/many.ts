@@ -188,7 +188,11 @@ class Together {
   }
 
   async run<T>(scope: Scope, load: () => Promise<T>): Promise<T> {
-    for (const { scope: element } of this.#wanted) element.flight?.waitingFor.add(this.#flight);
+    for (const { scope: element } of this.#wanted) {
+      element.flight?.waitingFor.add(this.#flight);
+      // In vain only if nobody waits for any of them.
+      element.flight?.onAbandoned(this.#flight.enter());
+    }
     try {
       const isStrong = this.#wanted.some(({ scope: element }) => element.isStrong);
       const inside = { ...scope, isStrong, inheritance: this.#inheritance, flight: this.#flight };

@@ -4,9 +4,10 @@ import { CacheConfigError, isInvalidationError } from '../base/errors.js';
 import type { Outcome } from '../base/events.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
-import { UnkeyableError } from '../policies/key.js';
+import { freshnessOf } from '../policies/freshness.js';
+import { isAbortSignal, UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
-import { Call, inherit, slide } from './call.js';
+import { Call, inherit, refresh, slide } from './call.js';
 import type { Run, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
@@ -79,7 +80,9 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   call(self: unknown, args: unknown[]): Promise<unknown> {
-    return this.callWith(self, args, () => runOriginal(this.source, self, args));
+    return this.callWith(self, args, (signal) =>
+      runOriginal(this.source, self, signal ? withSignal(args, signal) : args),
+    );
   }
 
   /** The same with another function to run instead of the method. */
@@ -91,13 +94,15 @@ export class CachedMethod implements CachedMethodHandle {
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
     const local = this.#mayPeek(scope) ? this.#peek(scope, { key, self, args }) : undefined;
+    if (local && this.#policy.refreshAhead !== undefined)
+      this.#refreshIfDue(local, { ...this.#subject(place, key, self, args), run });
     const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
   }
 
   /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
   #mayPeek(scope: Scope): boolean {
-    return scope.mode === 'cached' && !transactionOf(this.#core, scope);
+    return scope.mode === 'cached' && !this.#policy.versionOf && !transactionOf(this.#core, scope);
   }
 
   /** The value of a call if there is a valid entry; the method does not run. */
@@ -187,6 +192,23 @@ export class CachedMethod implements CachedMethodHandle {
     }
   }
 
+  #refreshIfDue(local: LocalHit, subject: Subject): void {
+    const { clock, store } = this.#core;
+    const { entry } = local;
+    const now = clock.now();
+    const chance = store.canLease ? undefined : 1 - Math.random();
+    const condition = {
+      entry,
+      remainingMs: local.remainingMs(now),
+      isInvalidated: false,
+      isExpired: false,
+      now,
+      chance,
+    };
+    const freshness = freshnessOf(condition, this.#policy);
+    if (freshness.state === 'fresh' && freshness.isDue) refresh(this.#core, subject, entry);
+  }
+
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
   #serve({ entry, slides }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
     const { outcomes, names, clock } = this.#core;
@@ -206,15 +228,15 @@ export class CachedMethod implements CachedMethodHandle {
         method: place.identified.id,
         key,
         tier: 'memory' as const,
-        reason: 'fresh',
-        tags: generations.filter(([name]) => !names.isReserved(name)).map(([name]) => names.shownTag(name)),
+        reason: entry.isError ? 'error kept' : 'fresh',
+        tags: generations.filter(([name]) => names.isTag(name)).map(([name]) => names.shownTag(name)),
         ageMs: Math.max(0, clock.now() - writtenAt),
         durationMs: 0,
       };
       outcomes.emit(outcome);
       scope.listener?.(outcome);
     }
-    return Promise.resolve(value);
+    return entry.isError ? Promise.reject(value) : Promise.resolve(value);
   }
 
   #whyUnused({ mode }: Scope, self: unknown, args: readonly unknown[]): string | undefined {
@@ -341,8 +363,13 @@ function isMemorable(only: unknown): only is string | number {
   return typeof only === 'string' ? only.length <= 64 : typeof only === 'number' && only !== 0;
 }
 
+/** The signal of a caller ends that caller's wait; the method has others to wait for it, and gets the one of them all. */
+function withSignal(args: unknown[], signal: () => AbortSignal): unknown[] {
+  return args.some(isAbortSignal) ? args.map((arg) => (isAbortSignal(arg) ? signal() : arg)) : args;
+}
+
 /** A method that throws at once rejects like any other. */
-async function settle(run: () => PromiseLike<unknown>): Promise<unknown> {
+async function settle(run: Run): Promise<unknown> {
   return run();
 }
 

@@ -24,6 +24,7 @@ export class Names {
   readonly channel: string;
   readonly #prefix: string;
   readonly #tagPrefix: string;
+  readonly #hardPrefix: string;
 
   readonly #tagKinds: readonly string[] | undefined;
 
@@ -35,6 +36,7 @@ export class Names {
     this.servers = `${this.#prefix}:#servers`;
     this.channel = `${this.#prefix}:#bus`;
     this.#tagPrefix = `${this.#prefix}:#t`;
+    this.#hardPrefix = `${this.#prefix}:#h`;
   }
 
   /**
@@ -45,6 +47,20 @@ export class Names {
   tag(tag: string): string {
     if (this.#tagKinds) checkKind(tag, this.#tagKinds);
     return generationKey(this.#tagPrefix, tag);
+  }
+
+  /** The generations of `tags`, each once; with the second ones where an entry is of use when it is merely old. */
+  tags(tags: readonly string[], withHard: boolean): string[] {
+    const names = [...new Set(tags.map((tag) => this.tag(tag)))];
+    return withHard ? names.flatMap((name) => [name, this.hard(name)]) : names;
+  }
+
+  /**
+   * The second generation of a tag. `expire` deletes the first alone, `invalidate` both: an entry that has the two and has
+   * lost only the first is old, and not wrong. `name`: the first.
+   */
+  hard(name: string): string {
+    return `${this.#hardPrefix}${name.slice(this.#tagPrefix.length)}`;
   }
 
   /** The generation that every entry of a method has: deleting it forgets them all. */
@@ -59,7 +75,17 @@ export class Names {
 
   /** Whether a generation is one of the two that every entry has. */
   isReserved(name: string): boolean {
-    return !name.startsWith(`${this.#tagPrefix}:`);
+    return !this.isTag(name) && !this.isHard(name);
+  }
+
+  /** Whether a generation is the first one of a tag. */
+  isTag(name: string): boolean {
+    return name.startsWith(`${this.#tagPrefix}:`);
+  }
+
+  /** Whether a generation is the second one of a tag. */
+  isHard(name: string): boolean {
+    return name.startsWith(`${this.#hardPrefix}:`);
   }
 
   /** For people: the tag, or the end of what it was shortened to. */

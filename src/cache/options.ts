@@ -17,6 +17,32 @@ export type Result<F extends AsyncMethod> = Awaited<ReturnType<F>>;
 /** One, or several. */
 export type Many<T> = T | readonly T[];
 
+/** When an old value covers a failure of the method. */
+export interface StaleIfError {
+  /** How long after its expiry a value may be served. */
+  for: Duration;
+  /** Whether this error may be covered; `false` for one that is an answer, such as "not found". Default: every error. */
+  when?: ((error: unknown) => boolean) | undefined;
+  /** After a failure the method is not tried again for so long, call by call. Default `'1s'`. */
+  backOff?: Duration | undefined;
+}
+
+/** How long a call may wait for its method. At least one of the two. */
+export interface CacheTimeout {
+  /** From then on a stale value is served, if there is one that `staleWhileRevalidate` or `staleIfError` allow. Default none. */
+  soft?: Duration | undefined;
+  /** From then on the call rejects with a `CacheTimeoutError`, and `cache.signal()` is aborted. Default none. */
+  hard?: Duration | undefined;
+}
+
+/** Which failures of the method are kept, to be thrown again. */
+export interface ErrorCaching {
+  /** How long one is kept. */
+  ttl: Duration;
+  /** Whether this error is kept. Default: every error. */
+  when?: ((error: unknown) => boolean) | undefined;
+}
+
 /** The options that do not depend on a method's types: what `defaults` and shared policies are made of. */
 export interface CachePolicy {
   /** `true`: each hit restarts `ttl`. Default `false`. */
@@ -25,6 +51,16 @@ export interface CachePolicy {
   maxLifetime?: Duration | undefined;
   /** Taken off `ttl` at random: a number is a fraction of it (0 to 1), a string a duration. Default `0`. */
   jitter?: number | Extract<Duration, string> | undefined;
+  /** For so long after its expiry an entry is served while a new one is loaded in the background. Default: not at all. */
+  staleWhileRevalidate?: Duration | undefined;
+  /** For so long after its expiry an entry is served where the method fails. Default: not at all. */
+  staleIfError?: Duration | StaleIfError | undefined;
+  /** The part of `ttl` (above 0, below 1) after which a hit loads a new value in the background. Default: none. */
+  refreshAhead?: number | undefined;
+  /** How long a call waits for the method, which goes on and stores what it gives. Default: for as long as it takes. */
+  timeout?: CacheTimeout | undefined;
+  /** Keeps failures of the method for a short while and throws the same kind of error again. Default: none is kept. */
+  errors?: ErrorCaching | undefined;
   /** Take over the tags of cached calls made inside the method. Default `true`. */
   inheritTags?: boolean | undefined;
   /** `'isolated'`: each caller has its own copy; `'frozen'`: deep-frozen; `'shared'`: the same object. Default `'isolated'`. */
@@ -41,8 +77,6 @@ export interface CachePolicy {
   singleFlight?: 'process' | 'fleet' | undefined;
   /** Classes whose instances may be stored and come back as instances. Default none. */
   revive?: readonly Revivable[] | undefined;
-  /** A constant that is part of the key: change it when the shape of the result changes. Default none. */
-  version?: string | number | undefined;
   /** `false`: the method is the same for all tenants. Default: the cache's partition. */
   partition?: false | undefined;
 }
@@ -53,12 +87,22 @@ export interface CacheDefaults extends CachePolicy {
   ttl?: Duration | undefined;
   /** Whether instances share entries. Default `'class'`; unstated, a second instance makes one warning. */
   per?: 'class' | 'instance' | undefined;
+  /** A constant that is part of every key: change it when the shape of the results changes. Default none. */
+  version?: string | number | undefined;
 }
+
+/** What tells whether a value is still the current one: the same as before, and it is. */
+export type Version = string | number | Date;
 
 /** The options of `@Cached`. `This` and `F` are inferred from the method. */
 export interface CachedOptions<This, F extends AsyncMethod, Tag extends string = string> extends CachePolicy {
   /** How long an entry lives, from writing; a function decides by the result. Default: the cache's, else `'5m'`. */
   ttl?: Duration | ((this: This, result: Result<F>, ...args: Args<F>) => Duration) | undefined;
+  /**
+   * A constant is part of the key: change it when the shape of the result changes. A function is asked at each call: an entry
+   * is served only while it gives what it gave before the entry was computed, be that a number or a time stamp. Default none.
+   */
+  version?: string | number | ((this: This, ...args: Args<F>) => Version | PromiseLike<Version>) | undefined;
   /** What makes the entry wrong: known from the arguments. Default none. */
   tags?: Many<Tag> | ((this: This, ...args: Args<F>) => Many<Tag>) | undefined;
   /** Tags that only the result tells. Default none. */
@@ -123,6 +167,11 @@ export interface CacheOptions<Kind extends string = string> {
   outageGrace?: Duration | undefined;
   /** What an invalidation does that cannot be delivered: resolve to `deferred`, or reject. Default `'defer'`. */
   onInvalidationFailure?: 'defer' | 'throw' | undefined;
+  /**
+   * Is given each piece of work that goes on after a call was answered, so that a serverless platform does not freeze the
+   * process before it is done. Default: nobody is told.
+   */
+  waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** What carries invalidations to the memory of other processes; `false`: nothing. Default: Redis itself, where it is the store. */
   bus?: Bus | false | undefined;
   /** How values are written to a shared store. Default: JSON, extended so that every supported value comes back exactly. */

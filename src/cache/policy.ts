@@ -5,15 +5,19 @@ import { CacheConfigError } from '../base/errors.js';
 import { nearest } from '../base/suggest.js';
 import type { Codec, Revivable } from '../policies/codec.js';
 import type { Copies } from '../policies/copies.js';
+import type { FreshnessPolicy } from '../policies/freshness.js';
 import { type Bus, isBus } from '../stores/bus.js';
+import type { AskVersion } from './versions.js';
 import type {
   AsyncMethod,
   CachedOptions,
   CacheDefaults,
   CacheOptions,
   CachePolicy,
+  CacheTimeout,
   InvalidatesOptions,
   Many,
+  StaleIfError,
 } from './options.js';
 
 /** The options of a method whose types are no longer known. */
@@ -27,8 +31,14 @@ export type AnyInvalidatesOptions = InvalidatesOptions<any, AsyncMethod>;
 export type OfCall<T> = (self: unknown, args: readonly unknown[]) => T;
 export type OfResult<T> = (self: unknown, result: unknown, args: readonly unknown[]) => T;
 
+/** Which failures are kept, and for how long. */
+export interface KeptErrors {
+  readonly ttlMs: number;
+  readonly when: (error: unknown) => boolean;
+}
+
 /** A complete, checked `@Cached`. */
-export interface Policy {
+export interface Policy extends FreshnessPolicy {
   /** For messages. */
   readonly where: string;
   /** Undefined where it is computed. */
@@ -37,6 +47,17 @@ export interface Policy {
   readonly ttlOf: OfResult<number>;
   readonly sliding: boolean;
   readonly maxLifetimeMs: number;
+  /** How long after its expiry an entry is kept. */
+  readonly staleMs: number;
+  /** Whether an old value may be served instead of this failure. */
+  readonly isCoverable: (error: unknown) => boolean;
+  /** How long the method is left alone after it has failed. */
+  readonly backOffMs: number;
+  /** How long a caller waits before it takes a stale value. */
+  readonly softTimeoutMs: number | undefined;
+  /** How long a caller waits at all. */
+  readonly hardTimeoutMs: number | undefined;
+  readonly errors: KeptErrors | undefined;
   /** Takes the random part off. */
   readonly jittered: (ttlMs: number) => number;
   readonly tags: OfCall<readonly string[]>;
@@ -51,6 +72,8 @@ export interface Policy {
   readonly copies: Copies;
   readonly revive: readonly Revivable[];
   readonly version: string | undefined;
+  /** What an entry is to be held against at each call; undefined where nothing is. */
+  readonly versionOf: OfCall<ReturnType<AskVersion>> | undefined;
   /** What identifies the call. */
   readonly keyed: OfCall<readonly unknown[]>;
   /** Whether calls with different arguments may be one and the same to `keyed`. */
@@ -79,6 +102,7 @@ export interface CacheSettings {
   readonly maxStalenessMs: number | undefined;
   readonly outageGraceMs: number;
   readonly throwsUndelivered: boolean;
+  readonly waitUntil: ((work: Promise<unknown>) => void) | undefined;
   /** Undefined: the store's own, if it has one. */
   readonly bus: Bus | false | undefined;
   readonly codec: Codec | undefined;
@@ -108,6 +132,25 @@ const policyRules = {
   sliding: oneOf(true, false),
   maxLifetime: aDuration,
   jitter: ["write a fraction from 0 to 1, or a duration such as '10s'", isJitter],
+  staleWhileRevalidate: aDuration,
+  staleIfError: [
+    "write a duration such as '1h', or { for: '1h', when: (error) => boolean, backOff: '1s' }",
+    (value) =>
+      isDuration(value) || hasParts(value, { for: isDuration, when: maybe(isFunction), backOff: maybe(isDuration) }),
+  ],
+  refreshAhead: [
+    'write a part of ttl above 0 and below 1, such as 0.8',
+    (value) => typeof value === 'number' && value > 0 && value < 1,
+  ],
+  timeout: [
+    "write { soft: '200ms', hard: '2s' }, or one of the two, soft the shorter one",
+    (value) =>
+      hasParts(value, { soft: maybe(isDuration), hard: maybe(isDuration) }) && isTimeout(value as CacheTimeout),
+  ],
+  errors: [
+    "write { ttl: '5s' }, or { ttl: '5s', when: (error) => boolean }",
+    (value) => hasParts(value, { ttl: isDuration, when: maybe(isFunction) }),
+  ],
   inheritTags: oneOf(true, false),
   maxStaleness: aDurationOrZero,
   singleFlight: oneOf('process', 'fleet'),
@@ -116,14 +159,17 @@ const policyRules = {
     'write an array of classes, or of { class, toPlain, fromPlain }',
     (value) => Array.isArray(value) && value.every(isRevivable),
   ],
-  version: ['write a string or a number', (value) => isString(value) || Number.isFinite(value)],
   partition: ['write partition: false, or leave it out', (value) => value === false],
 } satisfies Record<keyof CachePolicy, Rule>;
 
-const defaultsRules = { ttl: aDuration, ...policyRules, per: oneOf('class', 'instance') } satisfies Record<
-  keyof CacheDefaults,
-  Rule
->;
+const isConstant: Check = (value) => isString(value) || Number.isFinite(value);
+
+const defaultsRules = {
+  ttl: aDuration,
+  ...policyRules,
+  per: oneOf('class', 'instance'),
+  version: ['write a string or a number', isConstant],
+} satisfies Record<keyof CacheDefaults, Rule>;
 
 const cachedRules = {
   ttl: [
@@ -131,6 +177,10 @@ const cachedRules = {
     (v) => isFunction(v) || isDuration(v),
   ],
   ...policyRules,
+  version: [
+    'write a string or a number, or a function (...args) => version',
+    (value) => isConstant(value) || isFunction(value),
+  ],
   tags: tagsRule('(...args) => tags'),
   resultTags: tagsRule('(result, ...args) => tags'),
   key: aFunction('(...args) => whatever identifies the call'),
@@ -161,6 +211,7 @@ const cacheRules = {
   maxStaleness: aDurationOrZero,
   outageGrace: aDurationOrZero,
   onInvalidationFailure: oneOf('defer', 'throw'),
+  waitUntil: aFunction('(work) => void'),
   bus: ['write false, or an object with publish, subscribe and close', (value) => value === false || isBus(value)],
   codec: ['write { id, encode, decode }', isCodec],
   clock: ['write { now: () => number }', (value) => isObject(value) && isFunction((value as { now?: unknown }).now)],
@@ -196,6 +247,7 @@ export function cacheSettings(options: CacheOptions, where: string): CacheSettin
     maxStalenessMs: durationOrZero(options.maxStaleness, where),
     outageGraceMs: durationOrZero(options.outageGrace, where) ?? 10_000,
     throwsUndelivered: options.onInvalidationFailure === 'throw',
+    waitUntil: options.waitUntil,
     bus: options.bus,
     codec: options.codec,
   });
@@ -221,6 +273,7 @@ function refuseBareDefaults(options: unknown, where: string): void {
 export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults, where: string): Policy {
   const { ttl = defaults.ttl ?? '5m', tags, resultTags, key, when, storeWhen } = options;
   const version = options.version ?? defaults.version;
+  const asked = typeof version === 'function' ? version : undefined;
   const maxLifetime = options.maxLifetime ?? defaults.maxLifetime ?? Infinity;
   const fixed = typeof ttl === 'function' ? undefined : durationMs(ttl, where);
   const policy: Policy = {
@@ -232,6 +285,7 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
         : () => fixed as number,
     sliding: options.sliding ?? defaults.sliding ?? false,
     maxLifetimeMs: durationMs(maxLifetime, where),
+    ...stalePolicy(options, defaults, where),
     jittered: jitter(options.jitter ?? defaults.jitter ?? 0, where),
     tags: tagsOfCall(tags, where),
     fixedTags: typeof tags === 'function' ? undefined : checkedTags(tags ?? [], where),
@@ -241,7 +295,8 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     inheritTags: options.inheritTags ?? defaults.inheritTags ?? true,
     copies: options.copies ?? defaults.copies ?? 'isolated',
     revive: options.revive ?? defaults.revive ?? [],
-    version: version === undefined ? undefined : String(version),
+    version: version === undefined || asked ? undefined : String(version),
+    versionOf: asked && ((self, args) => asked.call(self, ...args)),
     hasOwnKey: key !== undefined,
     keyed: key ? (self, args) => [key.call(self, ...args)] : (_self, args) => args,
     name: options.name,
@@ -251,6 +306,50 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     storeWhen: storeWhen && ((self, result, args) => storeWhen.call(self, result, ...args)),
   };
   return Object.freeze(policy);
+}
+
+/** What an old value is good for, and what becomes of failures. */
+function stalePolicy(options: AnyCachedOptions, defaults: CacheDefaults, where: string): StalePolicy {
+  const whileRevalidating = options.staleWhileRevalidate ?? defaults.staleWhileRevalidate;
+  const ifError = staleIfError(options.staleIfError ?? defaults.staleIfError);
+  const { soft, hard } = options.timeout ?? defaults.timeout ?? {};
+  const errors = options.errors ?? defaults.errors;
+  const staleWhileRevalidateMs = whileRevalidating === undefined ? 0 : durationMs(whileRevalidating, where);
+  const staleIfErrorMs = ifError ? durationMs(ifError.for, where) : 0;
+  const staleMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs);
+  if (options.timeout?.soft !== undefined && staleIfErrorMs === 0) throw nothingToServe(where);
+  return {
+    staleWhileRevalidateMs,
+    staleIfErrorMs,
+    staleMs,
+    isCoverable: ifError?.when ?? (() => true),
+    backOffMs: durationMs(ifError?.backOff ?? '1s', where),
+    refreshAhead: options.refreshAhead ?? defaults.refreshAhead,
+    softTimeoutMs: timerMs(soft, where),
+    hardTimeoutMs: timerMs(hard, where),
+    errors: errors && { ttlMs: durationMs(errors.ttl, where), when: errors.when ?? (() => true) },
+  };
+}
+
+/** Undefined where no timer runs for so long. */
+function timerMs(timeout: Duration | undefined, where: string): number | undefined {
+  const ms = timeout === undefined ? Infinity : durationMs(timeout, where);
+  return ms < 2 ** 31 ? ms : undefined;
+}
+
+type StalePolicy = FreshnessPolicy &
+  Pick<Policy, 'staleMs' | 'isCoverable' | 'backOffMs' | 'softTimeoutMs' | 'hardTimeoutMs' | 'errors'>;
+
+function staleIfError(option: Duration | StaleIfError | undefined): StaleIfError | undefined {
+  return typeof option === 'object' ? option : option === undefined ? undefined : { for: option };
+}
+
+function nothingToServe(where: string): CacheConfigError {
+  return new CacheConfigError({
+    where,
+    what: 'timeout.soft has no stale value to serve',
+    instead: "write staleIfError: '1h' beside it, or timeout: { hard: … } alone",
+  });
 }
 
 /** `options` have been checked. */
@@ -343,6 +442,21 @@ function isDuration(value: unknown): boolean {
 
 function isJitter(value: unknown): boolean {
   return typeof value === 'number' ? value >= 0 && value <= 1 : isDuration(value);
+}
+
+function maybe(check: Check): Check {
+  return (value) => value === undefined || check(value);
+}
+
+/** Whether `value` has these parts and no other ones. */
+function hasParts(value: unknown, parts: Readonly<Record<string, Check>>): boolean {
+  if (!isObject(value) || Object.keys(value).some((name) => !Object.hasOwn(parts, name))) return false;
+  return Object.entries(parts).every(([name, isRight]) => isRight((value as Record<string, unknown>)[name]));
+}
+
+function isTimeout({ soft, hard }: CacheTimeout): boolean {
+  if (soft === undefined || hard === undefined) return soft !== hard;
+  return durationMs(soft, '') < durationMs(hard, '');
 }
 
 function isObject(value: unknown): value is object {

@@ -96,6 +96,13 @@ const place = Symbol.for('cachette.scope.2');
 const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Scope> | undefined>;
 const storage = (shared[place] ??= new AsyncLocalStorage<Scope>());
 
+const never = new AbortController().signal;
+
+/** Of the compute around: aborted when nobody waits for it any more. Never, where there is none. */
+export function currentSignal(): AbortSignal {
+  return currentScope().flight?.signal ?? never;
+}
+
 export function currentScope(): Scope {
   return storage.getStore() ?? outermost;
 }
@@ -103,6 +110,11 @@ export function currentScope(): Scope {
 /** Runs `fn` in the current scope, changed by `change`. */
 export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
   return storage.run({ ...currentScope(), ...change }, fn);
+}
+
+/** Runs `fn` as if nothing were around it: what it does is nobody's part. */
+export function withoutScope<T>(fn: () => T): T {
+  return storage.run(outermost, fn);
 }
 
 /** The transaction of a cache that runs around, if any; `core` is that cache's. */

@@ -1,9 +1,14 @@
 /** What waits until a transaction has ended, and what a cached call inside must not be served until then. */
 
+import type { InvalidationEvent } from '../base/events.js';
+
+/** What listeners are told of an invalidation, besides how it ended. */
+export type Told = Omit<InvalidationEvent, 'status'>;
+
 export class Transaction {
   readonly #names = new Set<string>();
   readonly #keys = new Set<string>();
-  readonly #told: (readonly string[])[] = [];
+  readonly #told: Told[] = [];
   #isRunning = true;
 
   /** Ended: what its function left running behaves as if there had been none. */
@@ -21,8 +26,8 @@ export class Transaction {
     return [...this.#keys];
   }
 
-  /** The tags of each invalidation that listeners are to be told of; empty where it was of everything. */
-  get told(): readonly (readonly string[])[] {
+  /** Each invalidation that listeners are to be told of. */
+  get told(): readonly Told[] {
     return this.#told;
   }
 
@@ -36,8 +41,8 @@ export class Transaction {
     return 'deferred';
   }
 
-  tell(tags: readonly string[]): void {
-    this.#told.push(tags);
+  tell(told: Told): void {
+    this.#told.push(told);
   }
 
   /** Whether a generation or an entry of this name is to be removed; also when that is under way. */

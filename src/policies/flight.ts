@@ -61,6 +61,11 @@ export class Flight {
   #closed = false;
   #fencedAll = false;
   #storable = true;
+  #callers = 0;
+  /** Why nobody waits any more; undefined while somebody does. */
+  #abandonment: { readonly reason: unknown } | undefined;
+  #abandoned: ((reason: unknown) => void)[] = [];
+  #controller: AbortController | undefined;
   readonly #fenced = new Set<string>();
 
   constructor(key: string, isStrong = false) {
@@ -86,6 +91,39 @@ export class Flight {
 
   get startedAt(): number {
     return this.#startedAt;
+  }
+
+  /**
+   * One more caller waits for this flight. The returned function says that it has given up, and why. When all have, there is
+   * no use in going on.
+   */
+  enter(): (reason: unknown) => void {
+    this.#callers++;
+    let waits = true;
+    return (reason) => {
+      if (!waits) return;
+      waits = false;
+      if (--this.#callers === 0) this.#abandon(reason);
+    };
+  }
+
+  /** Calls `listener` when all callers have given up. */
+  onAbandoned(listener: (reason: unknown) => void): void {
+    this.#abandoned.push(listener);
+  }
+
+  /** For the method: aborted when all callers have given up. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#abandonment) this.#controller.abort(this.#abandonment.reason);
+    return this.#controller.signal;
+  }
+
+  #abandon(reason: unknown): void {
+    this.#abandonment = { reason };
+    this.#controller?.abort(reason);
+    for (const listener of this.#abandoned) listener(reason);
+    this.#abandoned = [];
   }
 
   /** Whether this flight cannot land before `other` does; `other` joining it would wait for ever. */

@@ -323,11 +323,13 @@ function dateText(time: number): string {
 }
 
 function isOmitted(value: unknown): boolean {
-  return value === undefined || (typeof value === 'object' && value !== null && isAbortSignal(value));
+  return value === undefined || isAbortSignal(value);
 }
 
 /** Also the signals of polyfills and of other realms. */
-function isAbortSignal(value: object): boolean {
+/** Also one of another realm. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (typeof value !== 'object' || value === null) return false;
   if (value instanceof AbortSignal) return true;
   return kindOf(value).shape === 'other' && Object.prototype.toString.call(value) === '[object AbortSignal]';
 }

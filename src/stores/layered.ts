@@ -3,7 +3,7 @@
  * against them: what a nearer store lost, kept or brought back is a miss, never stale. A nearer one that fails costs hits.
  */
 
-import { remainingMs } from '../base/entry.js';
+import { keptMs } from '../base/entry.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
 import { withDeadline } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
@@ -165,7 +165,7 @@ class TwoLayers implements Backend {
   async #promote(key: string, text: string): Promise<void> {
     const lifetime = readLifetime(text);
     const now = Date.now();
-    const ttlMs = lifetime ? Math.ceil(remainingMs(lifetime, now, now)) : 0;
+    const ttlMs = lifetime ? Math.ceil(keptMs(lifetime, now)) : 0;
     if (ttlMs > 0) await this.#keepNear(key, text, ttlMs);
   }
 

@@ -11,6 +11,7 @@ export type { MemoryBounds };
 export class MemoryStore implements Store {
   readonly keeps = 'value';
   readonly graceMs = 0;
+  readonly canLease = true;
   readonly #clock: Clock;
   readonly #residents: Residents;
 
@@ -34,7 +35,7 @@ export class MemoryStore implements Store {
     return {
       entry,
       tier: 'memory',
-      expired: resident?.isExpired(this.#clock.now()) ?? false,
+      remainingMs: resident?.remainingMs(this.#clock.now()) ?? 0,
       tokens: this.#residents.tokens([...names, ...(entry?.generations ?? []).map(([name]) => name)]),
       refuses: () => false,
       holds: () => true,

@@ -38,18 +38,23 @@ export class Resident {
    * never be verified.
    */
   provisionalSince: number | undefined;
-  /** By this process's clock it does not live longer than this, whatever the writer's clock said. */
+  /** By this process's clock it is fresh no longer than this, whatever the writer's clock said. */
   readonly endsAt: number;
 
   constructor(entry: Entry, records: readonly GenerationRecord[], endsAt: number) {
     this.entry = entry;
     this.records = records;
-    this.accessedAt = entry.writtenAt;
+    this.accessedAt = entry.accessedAt;
     this.endsAt = endsAt;
   }
 
   isExpired(now: number): boolean {
-    return now >= this.endsAt || remainingMs(this.entry, this.accessedAt, now) <= 0;
+    return this.remainingMs(now) <= 0;
+  }
+
+  /** How long it stays fresh. */
+  remainingMs(now: number): number {
+    return Math.min(this.endsAt - now, remainingMs(this.entry, this.accessedAt, now));
   }
 
   isCurrent(): boolean {

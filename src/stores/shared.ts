@@ -5,7 +5,7 @@
 
 import { LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
-import { type Entry, type Generation, remainingMs } from '../base/entry.js';
+import { type Entry, type Generation, keptMs, remainingMs } from '../base/entry.js';
 import type { CacheProblem } from '../base/events.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
 import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
@@ -84,6 +84,10 @@ export class SharedStore implements Store {
     );
   }
 
+  get canLease(): boolean {
+    return this.#backend.add !== undefined;
+  }
+
   /** Another number after each reconnect. */
   get session(): number {
     return this.#backend.session ?? 0;
@@ -109,8 +113,8 @@ export class SharedStore implements Store {
       const unknown = (entry?.generations ?? []).map(([name]) => name).filter((name) => !tokens.has(name));
       if (unknown.length > 0) await this.#addTokens(tokens, unknown, sentAt);
       if (!holds()) return this.#unread('reconnected');
-      const expired = entry !== undefined && this.#isLate(entry);
-      return { entry, tier: 'store', expired, tokens, refuses, holds, isGraced: false, reason };
+      const freshMs = entry ? this.#freshMs(entry) : 0;
+      return { entry, tier: 'store', remainingMs: freshMs, tokens, refuses, holds, isGraced: false, reason };
     } catch (error) {
       return this.#unread(this.#fail('read', error));
     }
@@ -127,7 +131,7 @@ export class SharedStore implements Store {
       return {
         entry: undefined,
         tier: 'store',
-        expired: false,
+        remainingMs: 0,
         tokens,
         refuses,
         holds,
@@ -165,7 +169,7 @@ export class SharedStore implements Store {
 
   async write(key: string, entry: Entry): Promise<boolean> {
     const now = this.#options.clock.now();
-    const ttlMs = Math.ceil(remainingMs(entry, now, now));
+    const ttlMs = Math.ceil(keptMs(entry, now));
     const text = writeEntry(entry);
     if (ttlMs <= 0 || !this.#fits(key, text)) {
       // What stands there is older than what could not be kept. Others are told nothing: they would wait for each other.
@@ -174,7 +178,7 @@ export class SharedStore implements Store {
     }
     const [written] = await Promise.all([
       this.#succeeds('write', () => this.#backend.set(key, text, ttlMs)),
-      this.#prolong(entry.generations, entry.ttlMs, now),
+      this.#prolong(entry.generations, entry.ttlMs + entry.staleMs, now),
     ]);
     this.#touched.set(key, { what: '', at: now });
     return written;
@@ -185,7 +189,8 @@ export class SharedStore implements Store {
     const ttlMs = Math.ceil(remainingMs(entry, now, now));
     if (ttlMs <= 0 || !this.#isDue(key, '', entry.ttlMs, now)) return true;
     const { touch } = this.#backend;
-    if (!touch) return false;
+    // How old one is that outlives its expiry is told by what is written in it, and not by when the server ends it.
+    if (!touch || entry.staleMs > 0) return false;
     await Promise.all([
       this.#succeeds('touch', () => touch.call(this.#backend, key, ttlMs)),
       this.#prolong(entry.generations, entry.ttlMs, now),
@@ -271,7 +276,7 @@ export class SharedStore implements Store {
     return {
       entry: undefined,
       tier: 'store',
-      expired: false,
+      remainingMs: 0,
       tokens: undefined,
       refuses,
       holds: () => false,
@@ -282,12 +287,15 @@ export class SharedStore implements Store {
 
   /**
    * The server's clock ends entries, as those of the processes differ. One that ticks in seconds keeps them for a little
-   * longer; an entry that is over by more than that only seems so to a clock that is wrong.
+   * longer; an entry that is over by more than that only seems so to a clock that is wrong. Where entries are kept for
+   * longer than they are fresh, only the clocks of writer and reader tell when that is over.
    */
-  #isLate(entry: Entry): boolean {
+  #freshMs(entry: Entry): number {
     const now = this.#options.clock.now();
+    const freshMs = Math.min(remainingMs(entry, entry.accessedAt, now), entry.ttlMs);
+    if (entry.staleMs > 0 || freshMs > 0) return freshMs;
     const overMs = -remainingMs(entry, now, now);
-    return overMs >= 0 && overMs < (this.#backend.lateByMs ?? 0);
+    return overMs >= 0 && overMs < (this.#backend.lateByMs ?? 0) ? freshMs : Infinity;
   }
 
   /** The names that the entry has and the caller did not know come in a second round trip. */

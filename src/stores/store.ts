@@ -11,8 +11,8 @@ export interface Reading {
   readonly entry: Entry | undefined;
   /** Where `entry` was found. */
   readonly tier: Tier;
-  /** Whether `entry` is over by time. Only a store that judges time by this process's clock says so. */
-  readonly expired: boolean;
+  /** How many milliseconds `entry` stays fresh; not above 0 if it has expired, `Infinity` where only the server's clock knows. */
+  readonly remainingMs: number;
   /** The tokens of the names asked for, and of all that `entry` has. Undefined where the store gave no answer. */
   readonly tokens: Tokens | undefined;
   /** Whether a generation or an entry of this name must not be trusted here, as its removal has not been delivered. */
@@ -35,6 +35,8 @@ export interface ReadOptions {
   readonly format: PayloadFormat;
   /** How long memory may trust what it knows of generations; 0 asks each time; undefined: as long as that is never stale. */
   readonly maxStalenessMs: number | undefined;
+  /** Whether memory in front of a store is passed over: another process may have stored a newer entry. */
+  readonly beyondMemory?: boolean;
 }
 
 /** A valid entry that was found without waiting. */
@@ -42,6 +44,8 @@ export interface LocalHit {
   readonly entry: Entry;
   /** Whether the store behind should hear that it was read: it slides there too. */
   readonly slides: boolean;
+  /** How many milliseconds from `now` it stays fresh. */
+  remainingMs(now: number): number;
 }
 
 /**
@@ -66,6 +70,8 @@ export interface Store {
   readonly keeps: Keeps;
   /** How long an entry may be served, and a running method shared, while the store gives no answer; 0: not at all. */
   readonly graceMs: number;
+  /** Whether one process can compute for all. */
+  readonly canLease: boolean;
   /** A valid entry that is here already, without I/O. Restarts its window where it slides. */
   peek(key: string, maxStalenessMs?: number): LocalHit | undefined;
   /** The entry and the generations of the names asked for and of the entry, as they were after the call. */

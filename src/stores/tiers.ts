@@ -69,6 +69,10 @@ export class TieredStore implements Store {
     this.#defaultStalenessMs = trust.isAtomic ? Infinity : withoutAtomicityMs;
   }
 
+  get canLease(): boolean {
+    return this.#shared.canLease;
+  }
+
   peek(key: string, maxStalenessMs?: number): LocalHit | undefined {
     const resident = this.#residents.get(key);
     if (resident?.entry.payload === undefined || resident.provisionalSince !== undefined) return undefined;
@@ -77,12 +81,12 @@ export class TieredStore implements Store {
     const { entry } = resident;
     if (!entry.sliding) return resident;
     resident.accessedAt = now;
-    return { entry, slides: this.#shared.isSlideDue(key, entry) };
+    return { entry, slides: this.#shared.isSlideDue(key, entry), remainingMs: (at) => resident.remainingMs(at) };
   }
 
   async read(key: string, options: ReadOptions): Promise<Reading> {
     const resident = this.#residents.get(key);
-    if (!resident || !this.#isVerifiable(resident)) return this.#readShared(key, options);
+    if (!resident || options.beyondMemory || !this.#isVerifiable(resident)) return this.#readShared(key, options);
     const verified = await this.#verify(resident, options);
     if (verified.tokens === undefined) return this.#inOutage(key, verified, options);
     return firstChanged(resident.entry, verified.tokens) === undefined ? verified : this.#readShared(key, options);
@@ -224,8 +228,8 @@ export class TieredStore implements Store {
     const sending = this.#sending();
     const reading = await this.#shared.verify([...new Set([...names, ...entry.generations.map(([name]) => name)])]);
     if (reading.tokens && reading.holds()) this.#learn(reading.tokens, sending, reading.refuses);
-    const expired = resident.isExpired(this.#clock.now());
-    return { ...reading, entry, tier: 'memory', expired, reason: reading.tokens ? 'fresh' : reading.reason };
+    const remainingMs = resident.remainingMs(this.#clock.now());
+    return { ...reading, entry, tier: 'memory', remainingMs, reason: reading.tokens ? 'fresh' : reading.reason };
   }
 
   async #readShared(key: string, options: ReadOptions): Promise<Reading> {
@@ -249,8 +253,8 @@ export class TieredStore implements Store {
   }
 
   /** Only what the caller may be answered with goes into memory, with its original time stamps. */
-  #isPromotable(key: string, { entry, expired, tokens, refuses, holds }: Reading, { names }: ReadOptions): boolean {
-    if (!entry?.payload || !tokens || expired || !holds() || refuses(key)) return false;
+  #isPromotable(key: string, { entry, remainingMs, tokens, refuses, holds }: Reading, { names }: ReadOptions): boolean {
+    if (!entry?.payload || !tokens || remainingMs <= 0 || !holds() || refuses(key)) return false;
     if (firstChanged(entry, tokens) !== undefined) return false;
     const own = new Set(entry.generations.map(([name]) => name));
     return names.every((name) => own.has(name)) && ![...own].some(refuses);
@@ -265,9 +269,10 @@ export class TieredStore implements Store {
     const { entry } = resident;
     const own = new Set(entry.generations.map(([name]) => name));
     const isRefused = reading.refuses(key) || [...own].some(reading.refuses);
-    const expired = resident.isExpired(this.#clock.now());
-    if (isRefused || expired || !names.every((name) => own.has(name))) return reading;
-    return { ...reading, entry, tier: 'memory', expired, isGraced: true, reason: 'outage' };
+    const remainingMs = resident.remainingMs(this.#clock.now());
+    const isOver = remainingMs + entry.staleMs <= 0;
+    if (isRefused || isOver || !names.every((name) => own.has(name))) return reading;
+    return { ...reading, entry, tier: 'memory', remainingMs, isGraced: true, reason: 'outage' };
   }
 
   #isWithinGrace({ entry, records, provisionalSince }: Resident): boolean {

@@ -15,12 +15,19 @@ type Header = [
   codec: string | null,
   writtenAt: number,
   ttlMs: number | null,
-  sliding: 0 | 1,
+  kind: number,
   maxLifetimeMs: number | null,
+  staleMs: number | null,
+  accessedAfterMs: number,
+  loadMs: number,
+  entryVersion: string | null,
   ...namesAndTokens: string[],
 ];
 
-const fixedFields = 6;
+const fixedFields = 10;
+/** What `kind` is the sum of. */
+const slidingKind = 1;
+const errorKind = 2;
 /** No entry is written with nearly as many. More would be read from the store at each hit. */
 const generationsAtMost = 256;
 
@@ -31,8 +38,12 @@ export function writeEntry(entry: Entry): string {
     entry.payload?.codec ?? null,
     entry.writtenAt,
     finite(entry.ttlMs),
-    entry.sliding ? 1 : 0,
+    (entry.sliding ? slidingKind : 0) + (entry.isError ? errorKind : 0),
     finite(entry.maxLifetimeMs),
+    finite(entry.staleMs),
+    entry.accessedAt - entry.writtenAt,
+    Math.round(entry.loadMs),
+    entry.version ?? null,
     ...entry.generations.flat(),
   ];
   return `${JSON.stringify(header)}\n${entry.payload?.text ?? ''}`;
@@ -49,6 +60,9 @@ export function readEntry(text: string, format: PayloadFormat): Entry | undefine
       ...lifetimeOf(header),
       generations,
       payload: header[1] === null ? undefined : format.fromText(text.slice(end + 1)),
+      isError: (header[4] & errorKind) !== 0,
+      version: header[9] ?? undefined,
+      loadMs: header[8],
     }
   );
 }
@@ -63,8 +77,10 @@ function lifetimeOf(header: Header): Lifetime {
   return {
     writtenAt: header[2],
     ttlMs: header[3] ?? Infinity,
-    sliding: header[4] === 1,
+    sliding: (header[4] & slidingKind) !== 0,
     maxLifetimeMs: header[5] ?? Infinity,
+    staleMs: header[6] ?? Infinity,
+    accessedAt: header[2] + header[7],
   };
 }
 
@@ -80,19 +96,28 @@ function parseHeader(line: string): Header | undefined {
 function isHeader(value: unknown): value is Header {
   if (!Array.isArray(value) || value.length < fixedFields || value.length % 2 !== 0) return false;
   if (value.length > fixedFields + 2 * generationsAtMost) return false;
-  const [version, codec, writtenAt, ttlMs, sliding, maxLifetimeMs] = value as unknown[];
+  const [version, codec, writtenAt, ttlMs, kind, maxLifetimeMs, ...more] = value as unknown[];
+  const [staleMs, accessedAfterMs, loadMs, entryVersion] = more;
   return (
     version === wireVersion &&
     (codec === null || typeof codec === 'string') &&
     Number.isFinite(writtenAt) &&
     isLength(ttlMs) &&
-    (sliding === 0 || sliding === 1) &&
-    isLength(maxLifetimeMs)
+    isWithin(kind, slidingKind + errorKind) &&
+    isLength(maxLifetimeMs) &&
+    (staleMs === 0 || isLength(staleMs)) &&
+    Number.isFinite(accessedAfterMs) &&
+    isWithin(loadMs, Number.MAX_SAFE_INTEGER) &&
+    (entryVersion === null || typeof entryVersion === 'string')
   );
 }
 
 function isLength(value: unknown): boolean {
   return value === null || (Number.isSafeInteger(value) && Number(value) > 0);
+}
+
+function isWithin(value: unknown, greatest: number): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= greatest;
 }
 
 function pairs(header: Header, isMarker: boolean): Generation[] | undefined {
