@@ -293,16 +293,20 @@ export class Call {
   async #lead(reading: Reading): Promise<unknown> {
     const flight = this.#core.flights.begin(this.#subject.key, this.#isStrong);
     const flown = this.#fly(flight, () => this.#computeIn(flight, reading));
+    const arrived = await this.#arrival(flight, flown);
+    if (!('landing' in arrived)) return opened(arrived);
+    inherit(this.#core, this.#scope, arrived.landing.generations, arrived.landing.names);
+    this.#tell('miss');
+    return arrived.value;
+  }
+
+  async #arrival(flight: Flight, flown: Promise<Computed | Answer>): Promise<Computed | Answer> {
     try {
-      const arrived = await this.#waitingFor(flight, flown, () => {
-        this.#goOn(flown);
+      return await this.#waitingFor(flight, flown, () => {
+        this.#goOn(flight, flown);
       });
-      if (!('landing' in arrived)) return opened(arrived);
-      inherit(this.#core, this.#scope, arrived.landing.generations, arrived.landing.names);
-      this.#tell('miss');
-      return arrived.value;
     } catch (error) {
-      return opened(await this.#covered(error, true));
+      return this.#covered(error, true);
     }
   }
 
@@ -319,9 +323,10 @@ export class Call {
   }
 
   /** The caller has left. What comes late is stored all the same, and a failure is told. */
-  #goOn(flown: Promise<unknown>): void {
+  #goOn(flight: Flight, flown: Promise<unknown>): void {
     const { policy } = this.#subject;
     const told = flown.then(undefined, (error: unknown) => {
+      if (flight.isEndedBy(error)) return;
       const message = `${policy.where}: the method failed when its caller had stopped waiting: ${String(error)}`;
       this.#core.report({ code: 'late', message, cause: error });
     });
@@ -391,9 +396,9 @@ export class Call {
    */
   async #covered(error: unknown, isTold = false): Promise<Answer> {
     const reason = this.#reason;
-    const answer = this.#mayCover(error) ? await this.#findStale('error') : undefined;
+    const answer = this.#mayCover(error) ? (await this.#findStale('error'))?.() : undefined;
     if (!answer) {
-      this.#reason = reason;
+      this.#reason = isCacheTimeoutError(error) ? 'timeout' : reason;
       this.#failed();
       throw error;
     }
@@ -404,8 +409,11 @@ export class Call {
     return answer;
   }
 
+  /** Who has stopped waiting wants nothing instead. */
   #mayCover(error: unknown): boolean {
-    return this.#hasFallback && this.#isCoverable(error);
+    const signal = this.#subject.args.find(isAbortSignal);
+    const isGivenUp = signal?.aborted === true && signal.reason === error;
+    return this.#hasFallback && !isGivenUp && this.#isCoverable(error);
   }
 
   /** A mistake in how the cache is used is to be seen; a failure of the user's function hides nothing. */
@@ -432,13 +440,14 @@ export class Call {
   }
 
   /** What may be served now that the method has failed or is late; whatever is fresh by now is better. */
-  async #findStale(why: 'error' | 'timeout'): Promise<Answer | undefined> {
+  async #findStale(why: 'error' | 'timeout'): Promise<(() => Answer | undefined) | undefined> {
     const reading = await this.#read();
     const { freshness, reason } = this.#judge(reading);
-    this.#reason = reason;
-    if (freshness?.state === 'fresh') return this.#use(reading);
-    if (freshness?.state !== 'stale' || (why === 'error' && !freshness.ifError)) return undefined;
-    return this.#use(reading, why);
+    if (freshness?.state !== 'fresh' && (freshness?.state !== 'stale' || !freshness.ifError)) return undefined;
+    return () => {
+      this.#reason = reason;
+      return this.#use(reading, freshness.state === 'fresh' ? undefined : why);
+    };
   }
 
   /**
@@ -473,7 +482,7 @@ export class Call {
         signal: undefined,
         instead: () => Promise.resolve(undefined),
         left: () => {
-          this.#goOn(flown);
+          this.#goOn(flight, flown);
         },
       });
     } catch (error) {
@@ -592,8 +601,8 @@ export async function slide(core: Core, key: string, entry: Entry, changes: numb
  */
 export function refresh(core: Core, subject: Subject, entry: Entry, reading?: Reading): void {
   const { flights, backOffs } = core;
-  const { key } = subject;
-  if (flights.get(key) || backOffs.isOn(key)) return;
+  const running = flights.get(subject.key);
+  if ((running && !running.isAbandoned) || backOffs.isOn(subject.key)) return;
   withoutScope(() => {
     core.inBackground(replace(core, subject, entry, reading));
   });

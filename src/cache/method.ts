@@ -94,8 +94,8 @@ export class CachedMethod implements CachedMethodHandle {
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
     const local = this.#mayPeek(scope) ? this.#peek(scope, { key, self, args }) : undefined;
-    if (local && this.#policy.refreshAhead !== undefined)
-      this.#refreshIfDue(local, { ...this.#subject(place, key, self, args), run });
+    if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local))
+      refresh(this.#core, { ...this.#subject(place, key, self, args), run }, local.entry);
     const served = local && this.#serve(local, scope, key, place);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
   }
@@ -192,7 +192,7 @@ export class CachedMethod implements CachedMethodHandle {
     }
   }
 
-  #refreshIfDue(local: LocalHit, subject: Subject): void {
+  #isDue(local: LocalHit): boolean {
     const { clock, store } = this.#core;
     const { entry } = local;
     const now = clock.now();
@@ -206,7 +206,7 @@ export class CachedMethod implements CachedMethodHandle {
       chance,
     };
     const freshness = freshnessOf(condition, this.#policy);
-    if (freshness.state === 'fresh' && freshness.isDue) refresh(this.#core, subject, entry);
+    return freshness.state === 'fresh' && freshness.isDue;
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */

@@ -112,6 +112,17 @@ export class Flight {
     this.#abandoned.push(listener);
   }
 
+  /** Nobody waits any more, and nobody begins to: it may never end. */
+  get isAbandoned(): boolean {
+    return this.#abandonment !== undefined;
+  }
+
+  /** Whether the method failed by being told that nobody waits. */
+  isEndedBy(error: unknown): boolean {
+    if (!this.#abandonment) return false;
+    return error === this.#abandonment.reason || (error instanceof Error && error.name === 'AbortError');
+  }
+
   /** For the method: aborted when all callers have given up. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -141,13 +152,13 @@ export class Flight {
 
   /** Whether a caller may share this flight. */
   admits({ began, names, tokens, isStrong }: Arrival): boolean {
-    if (this.#closed || (isStrong && !this.isStrong)) return false;
+    if (this.#closed || this.isAbandoned || (isStrong && !this.isStrong)) return false;
     return began < this.#startedAt || this.#sameGenerations(names, tokens);
   }
 
   /** The same while the store says nothing, so that nobody can compare: the flight is not older than the grace period. */
   admitsInOutage(names: readonly string[], graceMs: number): boolean {
-    if (this.#closed || this.#startedAtMs + graceMs <= monotonicMs()) return false;
+    if (this.#closed || this.isAbandoned || this.#startedAtMs + graceMs <= monotonicMs()) return false;
     return !names.some((name) => this.isFenced(name));
   }
 
