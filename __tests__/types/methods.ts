@@ -88,6 +88,27 @@ export class Callbacks {
     return kind.length + ids.length;
   }
 
+  @Cached({ version: (id) => (exactly<string>()(id) ? 1 : new Date()) })
+  async versioned(id: string): Promise<string> {
+    return id;
+  }
+
+  @Cached({ version: async (id, _of) => (exactly<string>()(id) ? `${id}.1` : 1) })
+  async versionedLater(id: string, of: number): Promise<string> {
+    return `${id}${of}`;
+  }
+
+  @Cached({
+    staleWhileRevalidate: '1m',
+    staleIfError: { for: '1h', when: (error) => exactly<unknown>()(error) && error instanceof TypeError, backOff: 500 },
+    refreshAhead: 0.8,
+    timeout: { soft: '200ms', hard: '2s' },
+    errors: { ttl: '5s', when: (error) => error instanceof RangeError },
+  })
+  async oldRatherThanNone(id: string): Promise<string> {
+    return id;
+  }
+
   @Cached({ tags: ({ id }) => (exactly<string>()(id) ? id : []) })
   async destructured({ id }: { id: string }): Promise<string> {
     return id;
@@ -286,7 +307,14 @@ export class Writes {
   }
 }
 
-const shared = { sliding: true, jitter: '10s', maxLifetime: '1h', version: 2, partition: false } as const;
+const shared = {
+  sliding: true,
+  jitter: '10s',
+  maxLifetime: '1h',
+  version: 2,
+  partition: false,
+  staleIfError: { for: '1h' },
+} as const;
 
 export const withDefaults = createCache('memory://', {
   defaults: { ...shared, ttl: '1m', per: 'instance', revive: [] },

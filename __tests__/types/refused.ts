@@ -52,6 +52,34 @@ export class Kinds {
 @Cached('5m')
 export class Decorated {}
 
+export class Freshness {
+  // @ts-expect-error -- no version
+  @Cached({ version: () => ({ etag: 1 }) })
+  async versioned(): Promise<void> {}
+
+  // @ts-expect-error -- not the argument of the method
+  @Cached({ version: (id: number) => id })
+  async wrongArgument(id: string): Promise<string> {
+    return id;
+  }
+
+  // @ts-expect-error -- not a unit
+  @Cached({ staleWhileRevalidate: '1 minute' })
+  async words(): Promise<void> {}
+
+  // @ts-expect-error -- for how long?
+  @Cached({ staleIfError: { backOff: '1s' } })
+  async forHowLong(): Promise<void> {}
+
+  // @ts-expect-error -- no such timeout
+  @Cached({ timeout: { firm: '1s' } })
+  async firm(): Promise<void> {}
+
+  // @ts-expect-error -- for how long?
+  @Cached({ errors: {} })
+  async errors(): Promise<void> {}
+}
+
 export class Durations {
   // @ts-expect-error -- not a unit
   @Cached('5 minutes')
