@@ -1,40 +1,24 @@
 /** The one read path: how a call is answered that memory could not answer at once. */
 
 import type { Entry, Payload } from '../base/entry.js';
-import { isCacheConfigError, isCacheTimeoutError } from '../base/errors.js';
+import { isCacheTimeoutError } from '../base/errors.js';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { Flight, Landing } from '../policies/flight.js';
-import { type Freshness, freshnessOf } from '../policies/freshness.js';
 import { isAbortSignal } from '../policies/key.js';
 import type { Reading } from '../stores/store.js';
-import { Compute, type Computed, type Subject } from './compute.js';
+import type { Computed, Subject } from './compute.js';
 import type { Core } from './core.js';
-import { takeTurn, tryTurn, type Turn } from './fleet.js';
-import { type Expectation, flawOf } from './judgement.js';
+import { Load } from './load.js';
+import { Look } from './look.js';
 import { waitFor } from './patience.js';
-import { currentScope, type Scope, transactionOf, withoutScope } from './scope.js';
-import type { Transaction } from './transaction.js';
-
-const elsewhere: Landing = {
-  payload: undefined,
-  generations: undefined,
-  names: undefined,
-  verified: false,
-  isElsewhere: true,
-};
+import { refresh } from './refresh.js';
+import type { Scope } from './scope.js';
 
 /** Boxed, as `undefined` is a value too. */
 interface Answer {
   readonly value: unknown;
   /** The value is an error that was kept, to be thrown. */
   readonly isError?: boolean;
-}
-
-/** What an entry is good for, and why it is not better. */
-interface Judgement {
-  /** Undefined where there is no entry, or nothing that it could be held against. */
-  readonly freshness: Freshness | undefined;
-  readonly reason: string;
 }
 
 /** Why a stale value is served: a new one is on its way, the method has failed, or it is late. */
@@ -58,15 +42,8 @@ export class Call {
   readonly #subject: Subject;
   readonly #scope: Scope;
   readonly #stopwatch: Stopwatch;
-  /** The one that runs around, if any; also when it has ended since. */
-  readonly #transaction: Transaction | undefined;
-  /** The generations that the call knows beforehand: the two reserved ones and those of its argument tags. */
-  readonly #names: readonly string[];
-  readonly #tags: readonly string[];
-  readonly #isStrong: boolean;
-  #changes = 0;
+  readonly #look: Look;
   #reason = '';
-  #version: Expectation['version'];
   /** There was an entry that may be served should the method fail. */
   #hasFallback = false;
 
@@ -75,21 +52,14 @@ export class Call {
     this.#subject = subject;
     this.#scope = scope;
     this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
-    this.#isStrong = scope.isStrong || subject.policy.maxStalenessMs === 0;
-    this.#transaction = transactionOf(core, scope);
-    this.#tags = subject.policy.tags(subject.self, subject.args);
-    this.#names = [
-      core.names.everything,
-      subject.methodGeneration,
-      ...core.names.tags(this.#tags, subject.policy.staleMs > 0),
-    ];
+    this.#look = new Look(core, subject, scope);
   }
 
   async answer(): Promise<unknown> {
-    if (this.#transaction) return this.#answerInside();
+    if (this.#look.transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
-      const reading = await this.#read();
+      const reading = await this.#look.read();
       const found = this.#serve(reading);
       if (found) return opened(found);
       const joined = this.#joinable(began, reading, attempt);
@@ -107,56 +77,32 @@ export class Call {
    *   T1 writes A=1, not declared yet · T1 reads x: A=1, stored or shared · T1 rolls back · T0 reads x: A=1 was never there
    */
   async #answerInside(): Promise<unknown> {
-    const hit = this.#scope.mode === 'refresh' ? undefined : this.#hit(await this.#read());
+    const hit = this.#scope.mode === 'refresh' ? undefined : this.#hit(await this.#look.read());
     return hit ? opened(hit) : this.#runPlain('transaction');
   }
 
   /** The value if there is a fresh entry; never runs the method. */
   async find(): Promise<Answer | undefined> {
-    const reading = await this.#read();
+    const reading = await this.#look.read();
     const hit = reading.entry?.isError ? undefined : this.#hit(reading);
     if (!hit) this.#tell('miss');
     return hit;
   }
 
-  /** The version is asked for before the method runs, so that the entry is no better than what the method has read. */
-  async #read(how: { readonly beyondMemory?: boolean } = {}): Promise<Reading> {
-    const { store, writes, hints } = this.#core;
-    const { key, format, policy } = this.#subject;
-    const maxStalenessMs = this.#isStrong ? 0 : policy.maxStalenessMs;
-    const asking = this.#askVersion();
-    const writing = writes.settled(key);
-    if (writing) await writing;
-    this.#changes = writes.changes;
-    const hinted = hints.get(key);
-    const names = hinted ? [...this.#names, ...hinted] : this.#names;
-    const reading = await store.read(key, { ...how, names, format, maxStalenessMs });
-    if (asking) this.#version = await asking;
-    return reading;
-  }
-
-  #askVersion(): Promise<Expectation['version']> | undefined {
-    const { key, policy, self, args } = this.#subject;
-    const { versionOf } = policy;
-    if (!versionOf) return undefined;
-    const asking = this.#core.versions.current(key, policy.where, () => versionOf(self, args));
-    return asking.then((current) => (current === undefined ? 'unknown' : { current }));
-  }
-
   /** What is here is served if it is good enough. What is not, or will not be for long, is loaded anew in the background. */
   #serve(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#judge(reading);
+    const { freshness, reason } = this.#look.judge(reading);
     this.#reason = reason;
     if (this.#scope.mode === 'refresh') this.#reason = 'refresh';
     if (this.#scope.mode === 'refresh' || !freshness) return undefined;
     if (freshness.state === 'fresh') {
-      if (freshness.isDue) this.#refresh(reading);
+      if (freshness.isDue) refresh(this.#core, this.#subject, reading.entry as Entry, reading);
       return this.#use(reading);
     }
     if (freshness.state !== 'stale') return undefined;
     this.#hasFallback = freshness.ifError;
     if (freshness.whileRevalidating) {
-      this.#refresh(reading);
+      refresh(this.#core, this.#subject, reading.entry as Entry, reading);
       return this.#use(reading, 'revalidating');
     }
     return this.#core.backOffs.isOn(this.#subject.key) ? this.#use(reading, 'error') : undefined;
@@ -164,39 +110,9 @@ export class Call {
 
   /** Only what is fresh. */
   #hit(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#judge(reading);
+    const { freshness, reason } = this.#look.judge(reading);
     this.#reason = reason;
     return freshness?.state === 'fresh' ? this.#use(reading) : undefined;
-  }
-
-  #judge(reading: Reading): Judgement {
-    const { clock, names, store } = this.#core;
-    const { entry, remainingMs } = reading;
-    const flaw = flawOf(reading, names, this.#expectation(reading));
-    if (!entry || flaw?.makes === 'absent') return { freshness: undefined, reason: flaw?.reason ?? reading.reason };
-    const condition = {
-      entry,
-      remainingMs,
-      isInvalidated: flaw?.makes === 'invalidated',
-      isExpired: flaw?.makes === 'expired',
-      now: clock.now(),
-      chance: store.canLease ? undefined : 1 - Math.random(),
-    };
-    const freshness = freshnessOf(condition, this.#subject.policy);
-    const reason = freshness.state === 'fresh' && entry.isError ? 'error kept' : reading.reason;
-    return { freshness, reason: freshness.state === 'fresh' ? reason : (flaw?.reason ?? 'expired') };
-  }
-
-  /** Judged by all that an entry has: its tag may be an inherited one, which the arguments do not tell. */
-  #expectation({ refuses }: Reading): Expectation {
-    const transaction = this.#transaction;
-    return {
-      key: this.#subject.key,
-      names: this.#names,
-      refuses: transaction ? (name) => refuses(name) || transaction.isPending(name) : refuses,
-      version: this.#version,
-      shown: (name) => this.#shown(name),
-    };
   }
 
   /** Undefined if the value cannot be decoded. */
@@ -218,10 +134,10 @@ export class Call {
   #useFresh(entry: Entry, { tier, isGraced }: Reading): void {
     const { hints } = this.#core;
     const { key } = this.#subject;
-    const late = entry.generations.map(([name]) => name).filter((name) => !this.#names.includes(name));
+    const late = entry.generations.map(([name]) => name).filter((name) => !this.#look.names.includes(name));
     if (late.length > 0) hints.set(key, late);
-    if (entry.sliding && !isGraced && !this.#transaction)
-      this.#core.inBackground(slide(this.#core, key, entry, this.#changes));
+    if (entry.sliding && !isGraced && !this.#look.transaction)
+      this.#core.inBackground(slide(this.#core, key, entry, this.#look.changes));
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
@@ -242,19 +158,13 @@ export class Call {
     const { flights, store } = this.#core;
     const flight = flights.get(this.#subject.key);
     if (!flight) return undefined;
-    const [names, isStrong] = [this.#names, this.#isStrong];
+    const [names, isStrong] = [this.#look.names, this.#look.isStrong];
     const isComparing = attempt === 0 && this.#scope.mode !== 'refresh' && !names.some(reading.refuses);
-    const tokens = isComparing && reading.holds() ? this.#comparable(reading) : undefined;
+    const tokens = isComparing && reading.holds() ? this.#look.comparable(reading.tokens) : undefined;
     if (flight.admits({ began, names, tokens, isStrong })) return { flight, isUnverified: false };
     const isOutage = isComparing && !reading.tokens && !isStrong && store.graceMs > 0;
     if (isOutage && flight.admitsInOutage(names, store.graceMs)) return { flight, isUnverified: true };
     return undefined;
-  }
-
-  /** With its version, where there is one: a compute that began under another one is as old as one under another generation. */
-  #comparable({ tokens }: Reading): Reading['tokens'] {
-    if (this.#version === undefined) return tokens;
-    return tokens && this.#version !== 'unknown' ? new Map(tokens).set('', this.#version.current) : undefined;
   }
 
   #wouldWaitForItself(flight: Flight): boolean {
@@ -291,95 +201,30 @@ export class Call {
   }
 
   async #lead(reading: Reading): Promise<unknown> {
-    const flight = this.#core.flights.begin(this.#subject.key, this.#isStrong);
-    const flown = this.#fly(flight, () => this.#computeIn(flight, reading));
-    const arrived = await this.#arrival(flight, flown);
+    const load = new Load({
+      core: this.#core,
+      subject: this.#subject,
+      look: this.#look,
+      isRefresh: this.#scope.mode === 'refresh',
+      keepsError: (error) => !this.#mayCover(error) && this.#look.isKept(error),
+    });
+    const arrived = await this.#arrival(load, reading);
     if (!('landing' in arrived)) return opened(arrived);
     inherit(this.#core, this.#scope, arrived.landing.generations, arrived.landing.names);
     this.#tell('miss');
     return arrived.value;
   }
 
-  async #arrival(flight: Flight, flown: Promise<Computed | Answer>): Promise<Computed | Answer> {
+  async #arrival(load: Load, reading: Reading): Promise<Computed | Answer> {
+    const find = (found: Reading): Answer | undefined => this.#hit(found);
+    const isForAll = this.#isFleetWide(reading);
+    const work = load.during<Computed | Answer>(() => (isForAll ? load.runForAll(find) : load.run(reading)));
     try {
-      return await this.#waitingFor(flight, flown, () => {
-        this.#goOn(flight, flown);
+      return await this.#waitingFor(load.flight, work, () => {
+        load.goOn(work);
       });
     } catch (error) {
       return this.#covered(error, true);
-    }
-  }
-
-  /** Ends the flight, whatever comes of it. */
-  async #fly<T>(flight: Flight, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      flight.fail(error);
-      throw error;
-    } finally {
-      this.#core.flights.end(flight);
-    }
-  }
-
-  /** The caller has left. What comes late is stored all the same, and a failure is told. */
-  #goOn(flight: Flight, flown: Promise<unknown>): void {
-    const { policy } = this.#subject;
-    const told = flown.then(undefined, (error: unknown) => {
-      if (flight.isEndedBy(error)) return;
-      const message = `${policy.where}: the method failed when its caller had stopped waiting: ${String(error)}`;
-      this.#core.report({ code: 'late', message, cause: error });
-    });
-    this.#core.inBackground(told);
-  }
-
-  #computeIn(flight: Flight, reading: Reading): Promise<Computed | Answer> {
-    return this.#isFleetWide(reading) ? this.#computeForAll(flight) : this.#compute(this.#newCompute(flight), reading);
-  }
-
-  #newCompute(flight: Flight): Compute {
-    return new Compute(this.#core, this.#subject, flight, {
-      names: this.#names,
-      version: typeof this.#version === 'object' ? this.#version.current : undefined,
-      isStorable: this.#version !== 'unknown',
-      keepsError: (error) => this.#keepsError(error),
-    });
-  }
-
-  async #compute(compute: Compute, reading: Reading): Promise<Computed> {
-    const computed = await compute.run(reading);
-    this.#core.backOffs.end(this.#subject.key);
-    // Who refreshes does not want the old value any more, whatever becomes of the new one.
-    if (!computed.stored && this.#scope.mode === 'refresh') this.#core.discard(this.#subject.key);
-    compute.flight.land(computed.landing);
-    return computed;
-  }
-
-  /** One process computes, the others read what it has stored. Who shares this flight reads by itself. */
-  async #computeForAll(flight: Flight): Promise<Computed | Answer> {
-    const { key, policy, run } = this.#subject;
-    let latest: Reading | undefined;
-    const find = async (): Promise<Answer | undefined> => this.#hit((latest = await this.#read()));
-    // To wait for another process is a decision too, or two that take many ids could wait for each other.
-    const onWait = (): void => run.decision?.made();
-    const turn = await takeTurn({ core: this.#core, key, where: policy.where, onWait, find });
-    run.decision?.reopened();
-    if ('answer' in turn) {
-      flight.land(elsewhere);
-      return turn.answer;
-    }
-    return this.#computeInTurn(flight, turn, latest);
-  }
-
-  async #computeInTurn(flight: Flight, turn: Turn, latest?: Reading): Promise<Computed> {
-    let compute: Compute | undefined;
-    try {
-      const reading = latest ?? (await this.#read());
-      compute = this.#newCompute(flight);
-      return await this.#compute(compute, reading);
-    } finally {
-      const stored = compute?.stored ?? Promise.resolve(false);
-      this.#core.inBackground(stored.then((isStored) => turn.end(isStored ? 'stored' : 'open')));
     }
   }
 
@@ -413,36 +258,13 @@ export class Call {
   #mayCover(error: unknown): boolean {
     const signal = this.#subject.args.find(isAbortSignal);
     const isGivenUp = signal?.aborted === true && signal.reason === error;
-    return this.#hasFallback && !isGivenUp && this.#isCoverable(error);
-  }
-
-  /** A mistake in how the cache is used is to be seen; a failure of the user's function hides nothing. */
-  #isCoverable(error: unknown): boolean {
-    const { policy } = this.#subject;
-    if (this.#scope.mode === 'refresh' || isCacheConfigError(error)) return false;
-    return this.#asked('staleIfError.when', () => policy.isCoverable(error));
-  }
-
-  #keepsError(error: unknown): boolean {
-    const { errors } = this.#subject.policy;
-    if (!errors || isCacheConfigError(error) || this.#mayCover(error)) return false;
-    return this.#asked('errors.when', () => errors.when(error));
-  }
-
-  #asked(option: string, question: () => boolean): boolean {
-    try {
-      return question();
-    } catch (error) {
-      const message = `${this.#subject.policy.where}, ${option}: ${String(error)}`;
-      this.#core.report({ code: 'callback', message, cause: error, loud: true });
-      return false;
-    }
+    return this.#hasFallback && !isGivenUp && this.#look.isCoverable(error);
   }
 
   /** What may be served now that the method has failed or is late; whatever is fresh by now is better. */
   async #findStale(why: 'error' | 'timeout'): Promise<(() => Answer | undefined) | undefined> {
-    const reading = await this.#read();
-    const { freshness, reason } = this.#judge(reading);
+    const reading = await this.#look.read();
+    const { freshness, reason } = this.#look.judge(reading);
     if (freshness?.state !== 'fresh' && (freshness?.state !== 'stale' || !freshness.ifError)) return undefined;
     return () => {
       this.#reason = reason;
@@ -458,64 +280,6 @@ export class Call {
   #failed(): void {
     inherit(this.#core, this.#scope, undefined);
     this.#tell('miss');
-  }
-
-  // ----------------------------------------------------------------------------------------------- background
-
-  /** Loads a new value for an entry that is old, or will soon be: one load for each key, and no caller waits for it. */
-  #refresh(reading: Reading): void {
-    if (this.#transaction) return;
-    refresh(this.#core, this.#subject, reading.entry as Entry, reading);
-  }
-
-  /** `seen`: the entry that is to be replaced; `reading`: what was read together with it, if anything was. */
-  async replace(seen: Entry, reading: Reading | undefined): Promise<void> {
-    const { key, policy } = this.#subject;
-    this.#hasFallback = true;
-    const flight = this.#core.flights.begin(key, this.#isStrong);
-    const flown = this.#fly(flight, () => this.#replaceIn(flight, seen, reading));
-    try {
-      await waitFor<unknown>(flight, flown, {
-        method: this.#subject.method,
-        softMs: undefined,
-        hardMs: policy.hardTimeoutMs,
-        signal: undefined,
-        instead: () => Promise.resolve(undefined),
-        left: () => {
-          this.#goOn(flight, flown);
-        },
-      });
-    } catch (error) {
-      this.#core.backOffs.begin(key, policy.backOffMs);
-      const message = `${policy.where}: a new value could not be loaded in the background: ${String(error)}`;
-      this.#core.report({ code: 'background', message, cause: error });
-      // An error that is an answer is not to be hidden until the old value is too old.
-      if (!this.#isCoverable(error) && !this.#keepsError(error)) this.#core.discard(key);
-    }
-  }
-
-  async #replaceIn(flight: Flight, seen: Entry, reading: Reading | undefined): Promise<unknown> {
-    const { key, policy } = this.#subject;
-    const turn = policy.isFleetWide ? await tryTurn(this.#core, key, policy.where) : undefined;
-    const latest =
-      turn || !reading || this.#mayBeOutdated(reading) ? await this.#read({ beyondMemory: true }) : reading;
-    if (turn !== 'taken' && !this.#isNewer(latest, seen))
-      return turn ? this.#computeInTurn(flight, turn, latest) : this.#compute(this.#newCompute(flight), latest);
-    flight.land(elsewhere);
-    if (turn && turn !== 'taken') await turn.end('stored');
-    return undefined;
-  }
-
-  /** Another process may have replaced the entry, and memory here would not know; a version is asked for by each call. */
-  #mayBeOutdated({ tier }: Reading): boolean {
-    return this.#subject.policy.versionOf !== undefined || (tier === 'memory' && this.#core.store.keeps === 'both');
-  }
-
-  #isNewer(reading: Reading, seen: Entry): boolean {
-    const { freshness } = this.#judge(reading);
-    if (freshness?.state !== 'fresh' || freshness.isDue || !reading.entry) return false;
-    const { writtenAt, generations } = reading.entry;
-    return writtenAt !== seen.writtenAt || generations.some(([, token], i) => token !== seen.generations[i]?.[1]);
   }
 
   // -------------------------------------------------------------------------------------------------- waiting
@@ -549,10 +313,6 @@ export class Call {
     }
   }
 
-  #shown(name: string): string {
-    return name === this.#subject.methodGeneration ? this.#subject.method : this.#core.names.shownTag(name);
-  }
-
   #tell(status: OutcomeStatus, found?: Found): void {
     const { outcomes, names, clock } = this.#core;
     const entry = found?.entry;
@@ -565,7 +325,7 @@ export class Call {
       key: this.#subject.key,
       tier: found?.tier,
       reason: this.#reason,
-      tags: tags?.map((name) => names.shownTag(name)) ?? this.#tags,
+      tags: tags?.map((name) => names.shownTag(name)) ?? this.#look.tags,
       ageMs: entry && Math.max(0, clock.now() - entry.writtenAt),
       durationMs: this.#stopwatch.elapsedMs(),
     };
@@ -593,31 +353,6 @@ export async function slide(core: Core, key: string, entry: Entry, changes: numb
   // By now there may be an entry with another ttl, which must not get this one's.
   if (writes.changedSince(key, changes) || (await store.slide(key, entry))) return;
   await core.commit(key, { ...entry, accessedAt: core.clock.now() }, () => !writes.changedSince(key, changes));
-}
-
-/**
- * Loads a new value for `entry`, which was served, unless that is under way or the method has just failed. Nothing that is
- * around the call is around this.
- */
-export function refresh(core: Core, subject: Subject, entry: Entry, reading?: Reading): void {
-  const { flights, backOffs } = core;
-  const running = flights.get(subject.key);
-  if ((running && !running.isAbandoned) || backOffs.isOn(subject.key)) return;
-  withoutScope(() => {
-    core.inBackground(replace(core, subject, entry, reading));
-  });
-}
-
-async function replace(core: Core, subject: Subject, entry: Entry, reading: Reading | undefined): Promise<void> {
-  let call: Call;
-  try {
-    call = new Call(core, subject, currentScope());
-  } catch (error) {
-    const message = `${subject.policy.where}: a function in the options threw: ${String(error)}`;
-    core.report({ code: 'callback', message, cause: error, loud: true });
-    return;
-  }
-  await call.replace(entry, reading);
 }
 
 /** @throws the error that was kept */

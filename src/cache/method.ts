@@ -7,13 +7,14 @@ import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { freshnessOf } from '../policies/freshness.js';
 import { isAbortSignal, UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
-import { Call, inherit, refresh, slide } from './call.js';
+import { Call, inherit, slide } from './call.js';
 import type { Run, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
 import type { Counts } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
+import { refresh } from './refresh.js';
 import { currentScope, type Scope, transactionOf } from './scope.js';
 
 /** Where a method's entries lie, per name that it has. */
