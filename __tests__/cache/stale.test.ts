@@ -361,6 +361,7 @@ describe('staleIfError', () => {
     await jobs();
     await run.fail(failure);
     expect(await reading).toEqual([1, 'hit: fresh']);
+    expect(codes).toEqual([]);
     await Promise.all([here.close(), there.close()]);
   });
 
@@ -463,10 +464,8 @@ describe('a refresh over all processes', () => {
     const data = new Map<string, string>();
     const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock })) as [SteppedProcess, SteppedProcess];
     const options = { ttl, staleWhileRevalidate: '1h', singleFlight: 'fleet' } as const;
-    const [readHere, readThere] = [here, there].map(({ cache: of }) => of.wrap('x', x.run, options)) as [
-      () => Promise<number>,
-      () => Promise<number>,
-    ];
+    const readHere = here.cache.wrap('x', x.run, options);
+    const readThere = there.cache.wrap('x', x.run, options);
     await fill(readHere);
     A = 1;
     clock.advance(ttl);

@@ -28,6 +28,7 @@ interface Answer {
   readonly value: unknown;
   /** The value is an error that was kept, to be thrown. */
   readonly isError?: boolean;
+  readonly isStale?: boolean;
 }
 
 /** What an entry is good for, and why it is not better. */
@@ -203,7 +204,7 @@ export class Call {
   #use(reading: Reading, stale?: Stale): Answer | undefined {
     const entry = reading.entry as Entry;
     try {
-      const answer = { value: entry.payload?.copy(), isError: entry.isError };
+      const answer = { value: entry.payload?.copy(), isError: entry.isError, isStale: stale !== undefined };
       if (stale) this.#useStale(entry, reading, stale);
       else this.#useFresh(entry, reading);
       return answer;
@@ -295,7 +296,7 @@ export class Call {
     const flown = this.#fly(flight, () => this.#computeIn(flight, reading));
     try {
       const arrived = await this.#waitingFor(flight, flown, () => {
-        this.#goOn(flown);
+        this.#goOn(flight, flown);
       });
       if (!('landing' in arrived)) return opened(arrived);
       inherit(this.#core, this.#scope, arrived.landing.generations, arrived.landing.names);
@@ -319,11 +320,13 @@ export class Call {
   }
 
   /** The caller has left. What comes late is stored all the same, and a failure is told. */
-  #goOn(flown: Promise<unknown>): void {
+  #goOn(flight: Flight, flown: Promise<unknown>): void {
     const { policy } = this.#subject;
     const told = flown.then(undefined, (error: unknown) => {
       const message = `${policy.where}: the method failed when its caller had stopped waiting: ${String(error)}`;
       this.#core.report({ code: 'late', message, cause: error });
+      // That it ends when it is told to says nothing of whether it works.
+      if (this.#hasFallback && !flight.isCancelled) this.#leaveAlone(error);
     });
     this.#core.inBackground(told);
   }
@@ -337,7 +340,7 @@ export class Call {
       names: this.#names,
       version: typeof this.#version === 'object' ? this.#version.current : undefined,
       isStorable: this.#version !== 'unknown',
-      keepsError: (error) => this.#keepsError(error),
+      keepsError: (error) => !flight.isCancelled && this.#keepsError(error),
     });
   }
 
@@ -391,12 +394,13 @@ export class Call {
    */
   async #covered(error: unknown, isTold = false): Promise<Answer> {
     const reason = this.#reason;
-    const answer = this.#mayCover(error) ? await this.#findStale('error') : undefined;
+    const answer = this.#mayCover(error) ? (await this.#findStale('error'))() : undefined;
     if (!answer) {
       this.#reason = reason;
       this.#failed();
       throw error;
     }
+    if (!answer.isStale) return answer;
     const { key, policy } = this.#subject;
     this.#core.backOffs.begin(key, policy.backOffMs);
     const message = `${policy.where}: the method failed, and an old value was served: ${String(error)}`;
@@ -405,7 +409,13 @@ export class Call {
   }
 
   #mayCover(error: unknown): boolean {
-    return this.#hasFallback && this.#isCoverable(error);
+    return this.#hasFallback && !this.#hasGivenUp(error) && this.#isCoverable(error);
+  }
+
+  /** The caller itself has ended the call, which is no failure. */
+  #hasGivenUp(error: unknown): boolean {
+    const signal = this.#subject.args.find(isAbortSignal);
+    return signal?.aborted === true && error === signal.reason;
   }
 
   /** A mistake in how the cache is used is to be seen; a failure of the user's function hides nothing. */
@@ -431,14 +441,20 @@ export class Call {
     }
   }
 
-  /** What may be served now that the method has failed or is late; whatever is fresh by now is better. */
-  async #findStale(why: 'error' | 'timeout'): Promise<Answer | undefined> {
+  /**
+   * What may be served now that the method has failed or is late; whatever is fresh by now is better. It is served when it
+   * is taken: the method may have ended in between.
+   */
+  async #findStale(why: 'error' | 'timeout'): Promise<() => Answer | undefined> {
     const reading = await this.#read();
     const { freshness, reason } = this.#judge(reading);
-    this.#reason = reason;
-    if (freshness?.state === 'fresh') return this.#use(reading);
-    if (freshness?.state !== 'stale' || (why === 'error' && !freshness.ifError)) return undefined;
-    return this.#use(reading, why);
+    const isGoodEnough = freshness?.state === 'stale' && (why === 'timeout' || freshness.ifError);
+    return () => {
+      if (isGoodEnough) return this.#use(reading, why);
+      if (freshness?.state !== 'fresh') return undefined;
+      this.#reason = reason;
+      return this.#use(reading);
+    };
   }
 
   /**
@@ -471,18 +487,23 @@ export class Call {
         softMs: undefined,
         hardMs: policy.hardTimeoutMs,
         signal: undefined,
-        instead: () => Promise.resolve(undefined),
+        instead: () => Promise.resolve(() => undefined),
         left: () => {
-          this.#goOn(flown);
+          this.#goOn(flight, flown);
         },
       });
     } catch (error) {
-      this.#core.backOffs.begin(key, policy.backOffMs);
       const message = `${policy.where}: a new value could not be loaded in the background: ${String(error)}`;
       this.#core.report({ code: 'background', message, cause: error });
-      // An error that is an answer is not to be hidden until the old value is too old.
-      if (!this.#isCoverable(error) && !this.#keepsError(error)) this.#core.discard(key);
+      this.#leaveAlone(error);
     }
+  }
+
+  /** The method has failed where no caller saw it. An error that is an answer is not to be hidden behind the old value. */
+  #leaveAlone(error: unknown): void {
+    const { key, policy } = this.#subject;
+    this.#core.backOffs.begin(key, policy.backOffMs);
+    if (!this.#isCoverable(error) && !this.#keepsError(error)) this.#core.discard(key);
   }
 
   async #replaceIn(flight: Flight, seen: Entry, reading: Reading | undefined): Promise<unknown> {
@@ -593,7 +614,8 @@ export async function slide(core: Core, key: string, entry: Entry, changes: numb
 export function refresh(core: Core, subject: Subject, entry: Entry, reading?: Reading): void {
   const { flights, backOffs } = core;
   const { key } = subject;
-  if (flights.get(key) || backOffs.isOn(key)) return;
+  const flight = flights.get(key);
+  if ((flight && !flight.isCancelled) || backOffs.isOn(key)) return;
   withoutScope(() => {
     core.inBackground(replace(core, subject, entry, reading));
   });

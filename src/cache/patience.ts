@@ -11,8 +11,8 @@ export interface Patience<T> {
   readonly hardMs: number | undefined;
   /** The caller's own: it stops waiting when that is aborted. */
   readonly signal: AbortSignal | undefined;
-  /** Looks for something to be served instead, after `softMs`. Must not reject. */
-  readonly instead: () => Promise<T | undefined>;
+  /** Looks for something to be served instead, after `softMs`; what it gives is called if it still is. Must not reject. */
+  readonly instead: () => Promise<() => T | undefined>;
   /** Called where the caller does not wait for the end. */
   readonly left: () => void;
 }
@@ -78,8 +78,9 @@ class Wait<T> {
   /** The process need not wait either; the method is told all the same when its time is up. */
   async #lookForOther(): Promise<void> {
     const { hardMs, instead } = this.#patience;
-    const other = await instead();
-    if (other === undefined || this.#isOver) return;
+    const take = await instead();
+    const other = this.#isOver ? undefined : take();
+    if (other === undefined) return;
     this.#stopWaiting();
     this.#settle.resolve(other);
     this.#cancelAll();
