@@ -11,7 +11,7 @@ import type { Core } from './core.js';
 import { Load } from './load.js';
 import { Look } from './look.js';
 import { waitFor } from './patience.js';
-import { refresh } from './refresh.js';
+import { leaveAlone, refresh } from './refresh.js';
 import type { Scope } from './scope.js';
 
 /** Boxed, as `undefined` is a value too. */
@@ -19,6 +19,7 @@ interface Answer {
   readonly value: unknown;
   /** The value is an error that was kept, to be thrown. */
   readonly isError?: boolean;
+  readonly isStale?: boolean;
 }
 
 /** Why a stale value is served: a new one is on its way, the method has failed, or it is late. */
@@ -85,8 +86,10 @@ export class Call {
   async find(): Promise<Answer | undefined> {
     const reading = await this.#look.read();
     const hit = reading.entry?.isError ? undefined : this.#hit(reading);
-    if (!hit) this.#tell('miss');
-    return hit;
+    if (hit) return hit;
+    this.#reason = this.#look.judge(reading).reason;
+    this.#tell('miss');
+    return undefined;
   }
 
   /** What is here is served if it is good enough. What is not, or will not be for long, is loaded anew in the background. */
@@ -119,7 +122,7 @@ export class Call {
   #use(reading: Reading, stale?: Stale): Answer | undefined {
     const entry = reading.entry as Entry;
     try {
-      const answer = { value: entry.payload?.copy(), isError: entry.isError };
+      const answer = { value: entry.payload?.copy(), isError: entry.isError, isStale: stale !== undefined };
       if (stale) this.#useStale(entry, reading, stale);
       else this.#useFresh(entry, reading);
       return answer;
@@ -221,7 +224,9 @@ export class Call {
     const work = load.during<Computed | Answer>(() => (isForAll ? load.runForAll(find) : load.run(reading)));
     try {
       return await this.#waitingFor(load.flight, work, () => {
-        load.goOn(work);
+        load.goOn(work, (error) => {
+          if (this.#hasFallback) leaveAlone(this.#core, this.#subject, this.#look, error);
+        });
       });
     } catch (error) {
       return this.#covered(error, true);
@@ -247,6 +252,7 @@ export class Call {
       this.#failed();
       throw error;
     }
+    if (!answer.isStale) return answer;
     const { key, policy } = this.#subject;
     this.#core.backOffs.begin(key, policy.backOffMs);
     const message = `${policy.where}: the method failed, and an old value was served: ${String(error)}`;

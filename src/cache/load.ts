@@ -49,12 +49,13 @@ export class Load {
   }
 
   /** The caller has left `work`. What comes late is stored all the same, and a failure is told. */
-  goOn(work: Promise<unknown>): void {
+  goOn(work: Promise<unknown>, onFailure: (error: unknown) => void = () => {}): void {
     const { core, subject } = this.#parts;
     const told = work.then(undefined, (error: unknown) => {
       if (this.flight.isEndedBy(error)) return;
       const message = `${subject.policy.where}: the method failed when its caller had stopped waiting: ${String(error)}`;
       core.report({ code: 'late', message, cause: error });
+      onFailure(error);
     });
     core.inBackground(told);
   }
@@ -98,7 +99,10 @@ export class Load {
   #newCompute(): Compute {
     const { core, subject, look, keepsError } = this.#parts;
     const { names, version, isStorable } = look;
-    return new Compute(core, subject, this.flight, { names, version, isStorable, keepsError });
+    // That it ends when it is told to says nothing of whether it works.
+    const mayKeep = subject.policy.errors !== undefined;
+    const keeps = (error: unknown): boolean => mayKeep && !this.flight.isCancelled && keepsError(error);
+    return new Compute(core, subject, this.flight, { names, version, isStorable, keepsError: keeps });
   }
 
   async #run(compute: Compute, reading: Reading): Promise<Computed> {

@@ -191,7 +191,7 @@ class Together {
     for (const { scope: element } of this.#wanted) {
       element.flight?.waitingFor.add(this.#flight);
       // In vain only if nobody waits for any of them.
-      element.flight?.onAbandoned(this.#flight.enter());
+      element.flight?.carriedBy(this.#flight);
     }
     try {
       const isStrong = this.#wanted.some(({ scope: element }) => element.isStrong);

@@ -34,18 +34,22 @@ export function refresh(core: Core, subject: Subject, entry: Entry, reading?: Re
 
 async function replace(aged: Aged): Promise<void> {
   const { core, subject } = aged;
-  const { key, policy } = subject;
+  const { policy } = subject;
   let look: Look | undefined;
   try {
     look = new Look(core, subject, currentScope());
     await loadAnew(aged, look);
   } catch (error) {
-    core.backOffs.begin(key, policy.backOffMs);
     const message = `${policy.where}: a new value could not be loaded in the background: ${String(error)}`;
     core.report({ code: 'background', message, cause: error });
-    // An error that is an answer is not to be hidden until the old value is too old.
-    if (look && !look.isCoverable(error) && !look.isKept(error)) core.discard(key);
+    if (look) leaveAlone(core, subject, look, error);
   }
+}
+
+/** The method has failed where no caller saw it. An error that is an answer is not to be hidden behind the old value. */
+export function leaveAlone(core: Core, { key, policy }: Subject, look: Look, error: unknown): void {
+  core.backOffs.begin(key, policy.backOffMs);
+  if (!look.isCoverable(error) && !look.isKept(error)) core.discard(key);
 }
 
 async function loadAnew(aged: Aged, look: Look): Promise<void> {

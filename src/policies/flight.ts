@@ -41,6 +41,12 @@ export interface Arrival {
   readonly isStrong: boolean;
 }
 
+/** The run in which a flight's method runs together with others, and how to say that nobody here waits for it. */
+interface Carrier {
+  readonly flight: Flight;
+  readonly giveUp: (reason: unknown) => void;
+}
+
 /** Names invalidated during one compute above which all count as invalidated; a compute that hangs must not gather for ever. */
 const remembersAtMost = 10_000;
 
@@ -64,7 +70,8 @@ export class Flight {
   #callers = 0;
   /** Why nobody waits any more; undefined while somebody does. */
   #abandonment: { readonly reason: unknown } | undefined;
-  #abandoned: ((reason: unknown) => void)[] = [];
+  #abandonments = 0;
+  #carriers: Carrier[] = [];
   #controller: AbortController | undefined;
   readonly #fenced = new Set<string>();
 
@@ -98,7 +105,7 @@ export class Flight {
    * no use in going on.
    */
   enter(): (reason: unknown) => void {
-    this.#callers++;
+    if (this.#callers++ === 0 && this.#abandonment) this.#resume();
     let waits = true;
     return (reason) => {
       if (!waits) return;
@@ -107,12 +114,22 @@ export class Flight {
     };
   }
 
-  /** Calls `listener` when all callers have given up. */
-  onAbandoned(listener: (reason: unknown) => void): void {
-    this.#abandoned.push(listener);
+  /** The method runs in `flight`, for others too: who waits for this one waits for that. */
+  carriedBy(flight: Flight): void {
+    this.#carriers.push({ flight, giveUp: flight.enter() });
   }
 
-  /** Nobody waits any more, and nobody begins to: it may never end. */
+  /**
+   * The method was told that nobody waits: what it brings is no answer for who comes now.
+   *
+   *   T1 gives up, its run is aborted · T0 reads x: nothing was invalidated, joins · the run fails as it was aborted: T0 must not
+   */
+  get isCancelled(): boolean {
+    const wasTold = this.#controller !== undefined || this.#carriers.some(({ flight }) => flight.isCancelled);
+    return this.#abandonment !== undefined && wasTold;
+  }
+
+  /** Nobody waits for it. It may never end. */
   get isAbandoned(): boolean {
     return this.#abandonment !== undefined;
   }
@@ -130,11 +147,22 @@ export class Flight {
     return this.#controller.signal;
   }
 
+  /** A method that is merely slow is worth joining; one for which callers have waited in vain twice is not. */
+  get #isLost(): boolean {
+    return this.isCancelled || (this.isAbandoned && this.#abandonments > 1);
+  }
+
   #abandon(reason: unknown): void {
+    this.#abandonments++;
     this.#abandonment = { reason };
     this.#controller?.abort(reason);
-    for (const listener of this.#abandoned) listener(reason);
-    this.#abandoned = [];
+    for (const { giveUp } of this.#carriers) giveUp(reason);
+  }
+
+  /** Somebody has come who waits, before the method was told of anything. */
+  #resume(): void {
+    this.#abandonment = undefined;
+    this.#carriers = this.#carriers.map(({ flight }) => ({ flight, giveUp: flight.enter() }));
   }
 
   /** Whether this flight cannot land before `other` does; `other` joining it would wait for ever. */
@@ -152,13 +180,13 @@ export class Flight {
 
   /** Whether a caller may share this flight. */
   admits({ began, names, tokens, isStrong }: Arrival): boolean {
-    if (this.#closed || this.isAbandoned || (isStrong && !this.isStrong)) return false;
+    if (this.#closed || this.#isLost || (isStrong && !this.isStrong)) return false;
     return began < this.#startedAt || this.#sameGenerations(names, tokens);
   }
 
   /** The same while the store says nothing, so that nobody can compare: the flight is not older than the grace period. */
   admitsInOutage(names: readonly string[], graceMs: number): boolean {
-    if (this.#closed || this.isAbandoned || this.#startedAtMs + graceMs <= monotonicMs()) return false;
+    if (this.#closed || this.#isLost || this.#startedAtMs + graceMs <= monotonicMs()) return false;
     return !names.some((name) => this.isFenced(name));
   }
 
