@@ -116,8 +116,10 @@ export class Call {
   async find(): Promise<Answer | undefined> {
     const reading = await this.#read();
     const hit = reading.entry?.isError ? undefined : this.#hit(reading);
-    if (!hit) this.#tell('miss');
-    return hit;
+    if (hit) return hit;
+    if (reading.entry?.isError) this.#reason = this.#judge(reading).reason;
+    this.#tell('miss');
+    return undefined;
   }
 
   /** The version is asked for before the method runs, so that the entry is no better than what the method has read. */
