@@ -87,7 +87,7 @@ export class Call {
     const reading = await this.#look.read();
     const hit = reading.entry?.isError ? undefined : this.#hit(reading);
     if (hit) return hit;
-    this.#reason = this.#look.judge(reading).reason;
+    if (reading.entry?.isError) this.#reason = this.#look.judge(reading).reason;
     this.#tell('miss');
     return undefined;
   }
