@@ -158,11 +158,13 @@ export class Call {
     }
     if (freshness.state !== 'stale') return undefined;
     this.#hasFallback = freshness.ifError;
-    if (freshness.whileRevalidating) {
+    // Of a version that is not known an entry may be wrong: that is better than a failure, and than nothing else.
+    if (freshness.whileRevalidating && this.#version !== 'unknown') {
       this.#refresh(reading);
       return this.#use(reading, 'revalidating');
     }
-    return this.#core.backOffs.isOn(this.#subject.key) ? this.#use(reading, 'error') : undefined;
+    const isFailing = freshness.ifError && this.#core.backOffs.isOn(this.#subject.key);
+    return isFailing ? this.#use(reading, 'error') : undefined;
   }
 
   /** Only what is fresh. */
@@ -230,9 +232,9 @@ export class Call {
     this.#tell('hit', { entry, tier });
   }
 
-  /** What is made of an old value is not stored: it would be old from the beginning, and nobody could tell. */
+  /** What is made of an old value is not stored, in an outage neither: it would be old from the beginning, and nobody could tell. */
   #useStale(entry: Entry, { tier }: Reading, stale: Stale): void {
-    inherit(this.#core, this.#scope, undefined, namesOf(entry));
+    inherit(this.#core, this.#scope, undefined);
     this.#reason = stale;
     this.#tell('stale', { entry, tier });
   }
