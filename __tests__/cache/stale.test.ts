@@ -3,7 +3,7 @@
 import { type Cache, createCache, type Outcome } from 'cachette';
 import { ManualClock } from '../support/manual-clock.js';
 import { jobs } from '../support/stepped-backend.js';
-import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
+import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
 
 const second = 1_000;
 const ttl = 10 * second;
@@ -214,6 +214,22 @@ describe('staleWhileRevalidate', () => {
     // What the first run had read.
     expect(await outer()).toEqual([0, 3]);
     expect(await outer()).toEqual([0, 3]);
+  });
+
+  it('makes nothing of an old value that is kept in an outage either', async () => {
+    const tiers = new SteppedTiers({}, { clock, bus: false, maxStaleness: '1m' });
+    const inner = tiers.cache.wrap('x', x.run, options);
+    const outer = tiers.cache.wrap('outer', async () => [await inner()], { tags: 'b' });
+    await fill(inner);
+    clock.advance(ttl);
+    tiers.backend.broken = true;
+    x.automatic = true;
+    for (let i = 0; i < 2; i++) {
+      const [value, outcome] = await told(outer, tiers.cache);
+      expect(value).toEqual([0]);
+      expect(outcome).toMatch(/^miss/);
+    }
+    await tiers.close();
   });
 
   it('serves nothing old and refreshes nothing in a transaction', async () => {

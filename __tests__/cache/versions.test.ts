@@ -199,7 +199,24 @@ describe('a version that cannot be told', () => {
     isKnown = false;
     fails = true;
     expect(await told(cache, read)).toEqual([1, 'stale: error']);
+    expect(await told(cache, read)).toEqual([1, 'stale: error']);
     clock.advance(ttl + 60_000);
     await expect(read()).rejects.toBe(failure);
+  });
+
+  it('is no reason to serve an old value while a new one is loaded, which may be wrong', async () => {
+    let isKnown = true;
+    const version = (): number => {
+      if (isKnown) return 1;
+      throw failure;
+    };
+    const read = cache.wrap('x', async () => ++A, { ttl, version, staleWhileRevalidate: '1h' });
+    await read();
+    isKnown = false;
+    expect(await told(cache, read)).toEqual([2, 'miss: version unknown']);
+    clock.advance(ttl);
+    expect(await told(cache, read)).toEqual([3, 'miss: version unknown']);
+    await jobs();
+    expect(A).toBe(3);
   });
 });

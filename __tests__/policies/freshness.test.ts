@@ -35,6 +35,7 @@ interface Case {
   readonly sliding?: boolean;
   readonly isInvalidated?: boolean;
   readonly isExpired?: boolean;
+  readonly isUnverified?: boolean;
   readonly chance?: number;
 }
 
@@ -53,11 +54,16 @@ function conditionOf(given: Case): Condition {
       isError,
     },
     remainingMs: given.remainingMs ?? lifetimeMs - ageMs,
-    isInvalidated: given.isInvalidated ?? false,
-    isExpired: given.isExpired ?? false,
+    flaw: flawIn(given),
     now: writtenAt + ageMs,
     chance: given.chance,
   };
+}
+
+function flawIn({ isInvalidated, isUnverified, isExpired }: Case): Condition['flaw'] {
+  if (isInvalidated) return 'invalidated';
+  if (isUnverified) return 'unverified';
+  return isExpired ? 'expired' : undefined;
 }
 
 const policies: Readonly<Record<string, FreshnessPolicy>> = {
@@ -195,5 +201,21 @@ describe('loading early', () => {
   it('is left alone without the option, whatever the chance', () => {
     const given = { ageMs: 9_999, loadMs: 1e6, chance: Number.MIN_VALUE };
     expect(freshnessOf(conditionOf(given), both)).toEqual(fresh);
+  });
+});
+
+describe('an entry whose version could not be told', () => {
+  it.each<[ageMs: number, policy: string, freshness: Freshness]>([
+    [0, 'strict', expired],
+    [0, 'swr', expired],
+    [0, 'sie', stale(false, true)],
+    [0, 'both', stale(false, true)],
+    [12_000, 'both', stale(false, true)],
+    [29_999, 'both', stale(false, true)],
+    [30_000, 'both', expired],
+    [9_000, 'ahead', expired],
+  ])('at %i ms and with %s is at best better than a failure', (ageMs, policy, freshness) => {
+    const condition = conditionOf({ ageMs, isUnverified: true });
+    expect(freshnessOf(condition, policies[policy] as FreshnessPolicy)).toEqual(freshness);
   });
 });

@@ -108,7 +108,8 @@ export class Call {
       refresh(this.#core, this.#subject, reading.entry as Entry, reading);
       return this.#use(reading, 'revalidating');
     }
-    return this.#core.backOffs.isOn(this.#subject.key) ? this.#use(reading, 'error') : undefined;
+    const isFailing = freshness.ifError && this.#core.backOffs.isOn(this.#subject.key);
+    return isFailing ? this.#use(reading, 'error') : undefined;
   }
 
   /** Only what is fresh. */
@@ -146,9 +147,9 @@ export class Call {
     this.#tell('hit', { entry, tier });
   }
 
-  /** What is made of an old value is not stored: it would be old from the beginning, and nobody could tell. */
+  /** What is made of an old value is not stored, in an outage neither: it would be old from the beginning. */
   #useStale(entry: Entry, { tier }: Reading, stale: Stale): void {
-    inherit(this.#core, this.#scope, undefined, namesOf(entry));
+    inherit(this.#core, this.#scope, undefined);
     this.#reason = stale;
     this.#tell('stale', { entry, tier });
   }

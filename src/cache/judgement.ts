@@ -1,6 +1,7 @@
 /** Holds an entry that was read against what stands now: what, if anything, speaks against it. */
 
 import type { Entry } from '../base/entry.js';
+import type { Flaw } from '../policies/freshness.js';
 import type { Reading } from '../stores/store.js';
 import type { Names } from './names.js';
 
@@ -16,14 +17,14 @@ export interface Expectation {
   readonly shown: (name: string) => string;
 }
 
-/** What speaks against an entry. `absent`: there is none, or nothing that it could be held against. */
-export interface Flaw {
-  readonly makes: 'absent' | 'expired' | 'invalidated';
+/** What speaks against an entry, and why. `absent`: there is none, or nothing that it could be held against. */
+export interface Objection {
+  readonly makes: Flaw | 'absent';
   readonly reason: string;
 }
 
 /** Undefined if nothing speaks against the entry but, perhaps, its age. */
-export function flawOf(reading: Reading, names: Names, expectation: Expectation): Flaw | undefined {
+export function objectionTo(reading: Reading, names: Names, expectation: Expectation): Objection | undefined {
   const { entry, tokens, holds, isGraced, reason } = reading;
   if (!entry || !(tokens || isGraced)) return absent(reason);
   if (!entry.payload) return absent('tags not captured yet');
@@ -33,7 +34,7 @@ export function flawOf(reading: Reading, names: Names, expectation: Expectation)
   if (changed?.makes === 'invalidated') return changed;
   const lacking = isGraced ? undefined : firstLacking(entry, names, expectation);
   if (lacking !== undefined) return invalidated(`stored without the tag: ${expectation.shown(lacking)}`);
-  return versionFlaw(entry, expectation) ?? changed;
+  return versionObjection(entry, expectation) ?? changed;
 }
 
 /**
@@ -45,8 +46,8 @@ function changedGeneration(
   { generations }: Entry,
   names: Names,
   { refuses, shown }: Expectation,
-): Flaw | undefined {
-  let softly: Flaw | undefined;
+): Objection | undefined {
+  let softly: Objection | undefined;
   for (const [name, token] of generations) {
     const isRefused = refuses(name);
     const isChanged = !isGraced && tokens?.get(name) !== token;
@@ -63,16 +64,16 @@ function firstLacking({ generations }: Entry, names: Names, expectation: Expecta
   return expectation.names.find((name) => !names.isHard(name) && !generations.some(([own]) => own === name));
 }
 
-function versionFlaw(entry: Entry, { version }: Expectation): Flaw | undefined {
+function versionObjection(entry: Entry, { version }: Expectation): Objection | undefined {
   if (version === undefined) return undefined;
-  if (version === 'unknown') return { makes: 'expired', reason: 'version unknown' };
+  if (version === 'unknown') return { makes: 'unverified', reason: 'version unknown' };
   return entry.version === version.current ? undefined : invalidated('version changed');
 }
 
-function absent(reason: string): Flaw {
+function absent(reason: string): Objection {
   return { makes: 'absent', reason };
 }
 
-function invalidated(reason: string): Flaw {
+function invalidated(reason: string): Objection {
   return { makes: 'invalidated', reason };
 }

@@ -6,7 +6,7 @@ import type { Tokens } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
-import { type Expectation, flawOf } from './judgement.js';
+import { type Expectation, objectionTo } from './judgement.js';
 import { type Scope, transactionOf } from './scope.js';
 import type { Transaction } from './transaction.js';
 
@@ -79,18 +79,18 @@ export class Look {
   judge(reading: Reading): Judgement {
     const { clock, names, store } = this.#core;
     const { entry, remainingMs } = reading;
-    const flaw = flawOf(reading, names, this.#expectation(reading));
-    if (!entry || flaw?.makes === 'absent') return { freshness: undefined, reason: flaw?.reason ?? reading.reason };
+    const objection = objectionTo(reading, names, this.#expectation(reading));
+    const flaw = objection?.makes;
+    if (!entry || flaw === 'absent') return { freshness: undefined, reason: objection?.reason ?? reading.reason };
     const condition = {
       entry,
       remainingMs,
-      isInvalidated: flaw?.makes === 'invalidated',
-      isExpired: flaw?.makes === 'expired',
+      flaw,
       now: clock.now(),
       chance: store.canLease ? undefined : 1 - Math.random(),
     };
     const freshness = freshnessOf(condition, this.#subject.policy);
-    if (freshness.state !== 'fresh') return { freshness, reason: flaw?.reason ?? 'expired' };
+    if (freshness.state !== 'fresh') return { freshness, reason: objection?.reason ?? 'expired' };
     return { freshness, reason: entry.isError ? 'error kept' : reading.reason };
   }
 

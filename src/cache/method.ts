@@ -201,8 +201,7 @@ export class CachedMethod implements CachedMethodHandle {
     const condition = {
       entry,
       remainingMs: local.remainingMs(now),
-      isInvalidated: false,
-      isExpired: false,
+      flaw: undefined,
       now,
       chance,
     };

@@ -17,15 +17,21 @@ export interface FreshnessPolicy {
   readonly refreshAhead: number | undefined;
 }
 
+/**
+ * What speaks against an entry besides its age.
+ * - `invalidated`: it was computed from what has changed since: one of its tags was invalidated, or its version is another one
+ * - `unverified`: its version could not be told, and so it may be wrong: that is better than a failure, and than nothing else
+ * - `expired`: somebody has said that it is old
+ */
+export type Flaw = 'invalidated' | 'unverified' | 'expired';
+
 /** What is known of an entry. */
 export interface Condition {
   readonly entry: Lifetime & { readonly loadMs: number; readonly isError: boolean };
   /** How long it stays fresh; not above 0 for how long it has not been. */
   readonly remainingMs: number;
-  /** It was computed from what has changed since: one of its tags was invalidated, or its version is another one. */
-  readonly isInvalidated: boolean;
-  /** Somebody has said that it is old, or it could not be found out whether its version is still the same. */
-  readonly isExpired: boolean;
+  /** What speaks against it besides its age. */
+  readonly flaw: Flaw | undefined;
   readonly now: number;
   /**
    * A random number above 0 and not above 1, where many processes could begin to load at the same moment and nothing keeps
@@ -51,13 +57,13 @@ const invalidated: Freshness = { state: 'invalidated' };
 
 /** What `condition` allows under `policy`. */
 export function freshnessOf(condition: Condition, policy: FreshnessPolicy): Freshness {
-  const { entry, isInvalidated, isExpired, remainingMs } = condition;
-  if (isInvalidated) return invalidated;
-  if (remainingMs > 0 && !isExpired) return { state: 'fresh', isDue: isDue(condition, policy.refreshAhead) };
+  const { entry, flaw, remainingMs } = condition;
+  if (flaw === 'invalidated') return invalidated;
+  if (remainingMs > 0 && !flaw) return { state: 'fresh', isDue: isDue(condition, policy.refreshAhead) };
   // A failure that was kept is no value to fall back on.
   if (entry.isError) return expired;
   const overMs = Math.max(0, -remainingMs);
-  const whileRevalidating = overMs < policy.staleWhileRevalidateMs;
+  const whileRevalidating = flaw !== 'unverified' && overMs < policy.staleWhileRevalidateMs;
   const ifError = overMs < policy.staleIfErrorMs;
   return whileRevalidating || ifError ? { state: 'stale', whileRevalidating, ifError } : expired;
 }
