@@ -18,6 +18,7 @@ export {
 } from './base/errors.js';
 export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
 export type { InvalidationResult } from './cache/host.js';
+export type { FeedProblem, Following } from './cache/follow.js';
 export type { CacheManager, Explained, LoadOptions, WrappedFunction } from './cache/manager.js';
 export type {
   AllCalls,
@@ -29,12 +30,16 @@ export type {
   CacheDefaults,
   CacheOptions,
   CachePolicy,
+  Change,
+  ChangeEmitter,
   ElementOf,
+  FollowOptions,
   IdOf,
   InvalidatesOptions,
   ItemOf,
   Many,
   ManyMethod,
+  MappedFollowOptions,
   OneCall,
   Result,
   TagOf,

@@ -42,7 +42,7 @@ export interface InvalidationEvent {
 
 /** Something that the cache survived and somebody should know of. */
 export interface CacheProblem {
-  /** For example `store`, `undecodable`, `too-large`, `callback`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
+  /** For example `store`, `undecodable`, `too-large`, `callback`, `feed`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
   readonly code: string;
   /** For people; never a password in it. */
   readonly message: string;

@@ -14,6 +14,7 @@ import type {
   CachePolicy,
   InvalidatesOptions,
   Many,
+  MappedFollowOptions,
 } from './options.js';
 
 /** The options of a method whose types are no longer known. */
@@ -149,6 +150,11 @@ const invalidatesRules = {
   on: oneOf('settled', 'success'),
 } satisfies Record<keyof AnyInvalidatesOptions, Rule>;
 
+const followRules = {
+  event: ["write the name of an event, such as 'change'", isString],
+  tags: aFunction('(item) => tags'),
+} satisfies Record<keyof MappedFollowOptions<unknown>, Rule>;
+
 const cacheRules = {
   namespace: ["write 1 to 40 letters, digits, '.', '_' or '-', such as 'shop'", isNamespace],
   defaults: ['write an object of options', isObject],
@@ -181,6 +187,11 @@ export function checkInvalidatesOptions(options: unknown, where: string): void {
     what: 'there are no tags, so nothing would be invalidated',
     instead: "write @Invalidates('products') or @Invalidates((id) => `product:${id}`)",
   });
+}
+
+/** Throws a `CacheConfigError` if an option of `follow` is wrong. */
+export function checkFollowOptions(options: unknown, where: string): void {
+  check(options, followRules, where);
 }
 
 export function cacheSettings(options: CacheOptions, where: string): CacheSettings {

@@ -105,6 +105,11 @@ export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
   return storage.run({ ...currentScope(), ...change }, fn);
 }
 
+/** Runs `fn` as if no call and no transaction were around it: for what goes on long after them. */
+export function withoutScope<T>(fn: () => T): T {
+  return storage.run(outermost, fn);
+}
+
 /** The transaction of a cache that runs around, if any; `core` is that cache's. */
 export function transactionOf(core: object, scope = currentScope()): Transaction | undefined {
   const transaction = scope.transactions?.get(core);
