@@ -409,7 +409,7 @@ describe('on a store that takes its time', () => {
     const removing = backend.sent('deleteMany', ':a');
     source.give('a');
     const command = await removing;
-    await command.exec();
+    command.exec();
     // Computed under the generation that was made after the deletion, from the data before the second change.
     const first = read();
     const run = await method.begun();

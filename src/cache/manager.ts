@@ -211,7 +211,11 @@ export class CacheManager<Tag extends string = string> {
   follow(source: AsyncIterable<Change<Tag>> | ChangeEmitter, options?: FollowOptions): Following;
   follow(source: unknown, options: FollowOptions = {}): Following {
     if (this.#closing)
-      throw new CacheConfigError({ where: 'follow', what: 'the cache is closed', instead: 'make one' });
+      throw new CacheConfigError({
+        where: 'follow',
+        what: 'the cache is closed',
+        instead: 'give the source to one that is open',
+      });
     const following = follow(source, options, {
       core: this.#core,
       deadlineMs: this.#settings.deadlineMs,

@@ -132,7 +132,12 @@ export interface CacheOptions<Kind extends string = string> {
 }
 
 /** What a feed says: the data behind these tags have changed, or anything may have. */
-export type Change<Tag extends string = string> = Many<Tag> | { readonly clear: true };
+export type Change<Tag extends string = string> =
+  | Many<Tag>
+  | {
+      /** Everything is invalidated. */
+      readonly clear: true;
+    };
 
 /** What emits changes: an `EventEmitter`, or what looks like one. */
 export type ChangeEmitter =

@@ -87,7 +87,7 @@ export interface CacheSettings {
 
 type Check = (value: unknown) => boolean;
 /** What an option must be, in words, and the check of it. */
-type Rule = readonly [instead: string, check: Check];
+export type Rule = readonly [instead: string, check: Check];
 
 const isFunction: Check = (value) => typeof value === 'function';
 const isString: Check = (value) => typeof value === 'string' && value !== '';
@@ -318,7 +318,8 @@ function constant(value: number): () => number {
   return () => value;
 }
 
-function check(options: unknown, rules: Readonly<Record<string, Rule>>, where: string): void {
+/** Throws a `CacheConfigError` if `options` have one that is unknown, or is not what its rule says. */
+export function check(options: unknown, rules: Readonly<Record<string, Rule>>, where: string): void {
   if (!isObject(options)) {
     throw new CacheConfigError({
       where,
