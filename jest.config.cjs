@@ -3,7 +3,11 @@
 const base = {
   testEnvironment: 'node',
   roots: ['<rootDir>/__tests__'],
-  moduleNameMapper: { '^cachette$': '<rootDir>/src/index.ts', '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^cachette$': '<rootDir>/src/index.ts',
+    '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
 };
 
 // tsc checks the types in `npm run check`; here each file is only translated, which is several times faster.

@@ -18,7 +18,7 @@ const limitMs = process.argv.includes('--no-limit') ? Infinity : 30;
 const attempts = 4;
 
 /** What loads only when a store is used. */
-const lazy = ['keyv', '@keyv/redis', '@keyv/memcache', '@redis/client', 'memjs', 'cockatiel'];
+const lazy = ['keyv', '@keyv/redis', '@keyv/memcache', '@redis/client', 'memjs', 'cockatiel', 'pg'];
 
 /** Prints each module that either loader loads; a CommonJS package inside ESM is seen by the second. */
 const watch = `

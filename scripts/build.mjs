@@ -1,18 +1,18 @@
 /**
- * Builds the package: dist/esm and dist/cjs, each with its types. The code is one file each, as opening fifty of them costs
- * more than all they do at import.
+ * Builds the package: dist/esm and dist/cjs, each with its types. The code is one file for each entry, as opening fifty of them
+ * costs more than all they do at import. The command line is built once, as CommonJS.
  *
  * `buildPackage()` rejects with tsc's messages. `npm start` and the import benchmark call `ensureBuilt()`, which does
  * nothing while no source is newer than what was built from it.
  */
 
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { root, run, seconds } from './run.mjs';
 
-const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+const { dependencies, peerDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
 // written last, so that a build that was interrupted does not count
 const stamp = join(root, 'dist', 'cjs', 'package.json');
@@ -30,26 +30,59 @@ export async function buildPackage() {
   await writeFile(stamp, `${JSON.stringify({ type: 'commonjs', sideEffects: false }, undefined, 2)}\n`);
 }
 
+const banner = { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' };
+
+const entries = { index: 'src/index.ts', postgres: 'src/integrations/postgres.ts' };
+
+/**
+ * The other entries take the classes of errors from the index, so that `instanceof` is true whoever throws. The command line
+ * has its own, as the index is not needed for it.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const sharedErrors = {
+  name: 'shared-errors',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/base\/errors\.js$|^\.\/errors\.js$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+
 /** @param {'esm' | 'cjs'} format */
-function bundle(format) {
-  return build({
+async function bundle(format) {
+  const shared = options(format);
+  const library = Object.entries(entries).map(([name, source]) => {
+    const own = name === 'index' ? { banner } : { plugins: [sharedErrors] };
+    return build({ ...shared, ...own, entryPoints: [source], outfile: `dist/${format}/${name}.js` });
+  });
+  await Promise.all(library);
+  if (format === 'esm') return;
+  await build({ ...shared, entryPoints: ['src/integrations/cli.ts'], outfile: 'dist/cjs/cli.js', sourcemap: false });
+  // npm does it too, when it links the command
+  await chmod(join(root, 'dist/cjs/cli.js'), 0o755);
+}
+
+/**
+ * @param {'esm' | 'cjs'} format
+ * @returns {import('esbuild').BuildOptions}
+ */
+function options(format) {
+  return {
     absWorkingDir: root,
-    entryPoints: ['src/index.ts'],
-    outfile: `dist/${format}/index.js`,
     bundle: true,
     format,
     platform: 'node',
     target: 'node20.19',
     // these go into the bundle, as they cost an import more than all the rest; the copies of reflect-metadata share their
     // data through the global Reflect
-    external: Object.keys(dependencies).filter((name) => !['reflect-metadata', 'lru-cache'].includes(name)),
-    banner: { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' },
+    external: Object.keys({ ...dependencies, ...peerDependencies }).filter(
+      (name) => !['reflect-metadata', 'lru-cache'].includes(name),
+    ),
     legalComments: 'inline',
     sourcemap: true,
     // in CommonJS `import()` becomes `require()`: jest cannot do the former there
     supported: { 'dynamic-import': format === 'esm' },
     logLevel: 'error',
-  });
+  };
 }
 
 export async function ensureBuilt() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Gets redis-server and memcached for the tests: nothing to do where they run already, `apt-get install` for root,
+ * Gets redis-server, memcached and postgres for the tests: nothing to do where they run already, `apt-get install` for root,
  * else (no root needed) the packages are unpacked into `.cache/servers`, else docker images are pulled. Ends with 1
  * and advice where none of that works. The tests look in the same places: `__tests__/support/find-binary.ts`.
  */
@@ -9,8 +9,10 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } fro
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SERVERS = ['redis-server', 'memcached'];
-const IMAGES = { 'redis-server': 'redis:7', memcached: 'memcached:1.6' };
+const SERVERS = ['redis-server', 'memcached', 'postgres'];
+const IMAGES = { 'redis-server': 'redis:7', memcached: 'memcached:1.6', postgres: 'postgres:16' };
+/** Where a package has another name than its server. */
+const PACKAGES = { postgres: 'postgresql' };
 const CACHE = fileURLToPath(new URL('../.cache/servers', import.meta.url));
 
 /** Each throws where it cannot help; then the next is tried. */
@@ -48,11 +50,12 @@ function succeed(what) {
 function giveUp() {
   console.error(
     `The tests have no ${missing().join(' and no ')}. One of these helps:\n` +
-      '  - as root on Debian or Ubuntu: apt-get update && apt-get install -y redis-server memcached\n' +
+      '  - as root on Debian or Ubuntu: apt-get update && apt-get install -y redis-server memcached postgresql\n' +
       '    (apt-get update alone is enough for this script to go on without root)\n' +
-      '  - with Homebrew: brew install redis memcached\n' +
+      '  - with Homebrew: brew install redis memcached postgresql\n' +
       '  - a running docker daemon\n' +
-      '  - running servers named by CACHETTE_TEST_REDIS_URL and CACHETTE_TEST_MEMCACHED_URL (not for the failure tests)',
+      '  - running servers named by CACHETTE_TEST_REDIS_URL and CACHETTE_TEST_MEMCACHED_URL (not for the failure tests,\n' +
+      '    and never instead of PostgreSQL)',
   );
   return false;
 }
@@ -63,12 +66,22 @@ function missing() {
 
 /** Asking for the version proves that the libraries are there as well. */
 function placeOf(server) {
-  const inCache = join(CACHE, 'usr', 'bin', server);
+  const unpacked = { ...process.env, LD_LIBRARY_PATH: libraryPath() };
+  const inCache = [join(CACHE, 'usr', 'bin', server), ...versionedPaths(CACHE, server)];
   const places = [
     { name: 'on the PATH', command: server, env: process.env },
-    { name: 'in .cache/servers', command: inCache, env: { ...process.env, LD_LIBRARY_PATH: libraryPath() } },
+    ...versionedPaths('/', server).map((command) => ({ name: `in ${dirname(command)}`, command, env: process.env })),
+    ...inCache.map((command) => ({ name: 'in .cache/servers', command, env: unpacked })),
   ];
   return places.find(({ command, env }) => runs(command, ['--version'], env));
+}
+
+/** Debian keeps several versions of PostgreSQL apart, outside the PATH; the newest comes first. */
+function versionedPaths(root, server) {
+  const folder = join(root, 'usr', 'lib', 'postgresql');
+  if (server !== 'postgres' || !existsSync(folder)) return [];
+  const versions = readdirSync(folder).sort((a, b) => Number(b) - Number(a));
+  return versions.map((version) => join(folder, version, 'bin', server));
 }
 
 /** Debian keeps libraries in one folder per architecture. */
@@ -84,7 +97,7 @@ function libraryPath() {
 function install(servers) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update'], { env });
-  run('apt-get', ['install', '-y', '--no-install-recommends', ...servers], { env });
+  run('apt-get', ['install', '-y', '--no-install-recommends', ...packages(servers)], { env });
   expectNoneMissing();
 }
 
@@ -103,8 +116,12 @@ function unpackIntoCache(servers) {
 
 /** The names of libraries differ between releases (`libevent-2.1-7`, `libevent-2.1-7t64`), so apt works them out. */
 function packagesFor(servers) {
-  const plan = run('apt-get', ['install', '--simulate', '--no-install-recommends', ...servers]);
+  const plan = run('apt-get', ['install', '--simulate', '--no-install-recommends', ...packages(servers)]);
   return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
+}
+
+function packages(servers) {
+  return servers.map((server) => PACKAGES[server] ?? server);
 }
 
 function pullImages(servers) {

@@ -20,6 +20,7 @@ export {
 } from './base/errors.js';
 export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
 export type { InvalidationResult } from './cache/host.js';
+export type { FeedProblem, Following } from './cache/follow.js';
 export type { CacheManager, Explained, LoadOptions, WrappedFunction } from './cache/manager.js';
 export type {
   AllCalls,
@@ -32,13 +33,17 @@ export type {
   CacheOptions,
   CachePolicy,
   CacheTimeout,
+  Change,
+  ChangeEmitter,
   ElementOf,
   ErrorCaching,
+  FollowOptions,
   IdOf,
   InvalidatesOptions,
   ItemOf,
   Many,
   ManyMethod,
+  MappedFollowOptions,
   OneCall,
   Result,
   StaleIfError,

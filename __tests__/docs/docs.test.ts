@@ -1,7 +1,7 @@
 /**
  * Every block of code in README.md, docs/ and the doc comments of src/ compiles with the repository's own strictness in both
  * decorator dialects, runs, and has the values that it shows (see shown.ts). A block without an import goes on with the
- * one above it. `redis://` and `memcached://` URIs are those of real servers, which are empty when a script begins. A
+ * one above it. `redis://`, `memcached://` and `postgres://` URIs are those of real servers, which are empty when a script begins. A
  * comment `// standard decorators` or `// legacy decorators` names the only dialect that a script is for. A script that
  * imports jest is made of tests, which run here.
  */
@@ -10,7 +10,14 @@ import { Cached, createCache } from 'cachette';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseStore } from '../../src/stores/uri.js';
-import { type MemcachedTestServer, type RedisTestServer, startMemcached, startRedis } from '../support/servers.js';
+import {
+  type MemcachedTestServer,
+  type PostgresTestServer,
+  type RedisTestServer,
+  startMemcached,
+  startPostgres,
+  startRedis,
+} from '../support/servers.js';
 import { blocksOf, pages, read, root, scriptsOfPage, scriptsOfSource, type Script, sources } from './blocks.js';
 import { type Dialect, typeErrors, writeModule, writePackages } from './program.js';
 import { evaluate } from './evaluate.js';
@@ -23,16 +30,17 @@ const scripts = [...pages().flatMap(scriptsOfPage), ...sources().flatMap(scripts
 let out: string;
 let redis: RedisTestServer;
 let memcached: MemcachedTestServer;
+let postgres: PostgresTestServer;
 
 beforeAll(async () => {
-  [redis, memcached] = await Promise.all([startRedis({}), startMemcached({})]);
+  [redis, memcached, postgres] = await Promise.all([startRedis({}), startMemcached({}), startPostgres()]);
   mkdirSync(join(root, '.cache'), { recursive: true });
   out = mkdtempSync(join(root, '.cache', 'docs-'));
   writePackages(out);
 }, 60_000);
 
 afterAll(async () => {
-  await Promise.all([redis?.stop(), memcached?.stop()]);
+  await Promise.all([redis?.stop(), memcached?.stop(), postgres?.stop()]);
   if (out) rmSync(out, { recursive: true, force: true });
 });
 
@@ -57,10 +65,12 @@ function onRealServers(code: string): string {
   const place = '(?!localhost:1\\b)(?:[^@/?\'"`\\s]*@)?[^/?\'"`\\s]+';
   return code
     .replace(new RegExp(`\\b(redis|valkey)://${place}`, 'g'), redis.uri)
-    .replace(new RegExp(`\\b(memcached|memcache)://${place}`, 'g'), memcached.uri);
+    .replace(new RegExp(`\\b(memcached|memcache)://${place}`, 'g'), memcached.uri)
+    .replace(new RegExp(`\\bpostgres://${place}(/\\w*)?`, 'g'), postgres.uri);
 }
 
 const usesServer = /\b(redis|valkey|memcached?):\/\//;
+const usesPostgres = /\bpostgres:\/\//;
 
 describe('the code at', () => {
   const named = scripts.filter((script) => !isMadeOfTests(script)).map((script) => [script.name, script] as const);
@@ -83,6 +93,7 @@ function isMadeOfTests({ code }: Script): boolean {
 
 async function runs({ name, file, code }: Script, dialect: Dialect): Promise<void> {
   if (usesServer.test(code)) await Promise.all([redis.cli('FLUSHALL'), memcached.command('flush_all')]);
+  if (usesPostgres.test(code)) await postgres.sql('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
   const runnable = { name, file, code: onRealServers(withAssertions(code, file)) };
   const { error, output } = await runModule(writeModule(runnable, dialect, out), code.includes("'node:test'"));
   if (error) throw new Error(`${dialect}: ${error.message}\n${output}`, { cause: error });

@@ -5,8 +5,10 @@
 
 import { KeyvMemcache } from '@keyv/memcache';
 import * as cachette from 'cachette';
+import * as postgres from 'cachette/postgres';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
+import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RedisTestServer, startRedis } from '../support/servers.js';
@@ -107,7 +109,14 @@ describe('the tables', () => {
 async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Error | undefined> {
   try {
     const cache = opening();
-    const names = { ...cachette, ...classes, cache, createCache: opening, products: evaluate(productsText, { cache }) };
+    const names = {
+      ...cachette,
+      ...postgres,
+      ...classes,
+      cache,
+      createCache: opening,
+      products: evaluate(productsText, { cache }),
+    };
     await evaluate(`return (async () => {\n${asStatement(code)}\n})();`, names, dialect);
     return undefined;
   } catch (error) {
@@ -116,6 +125,7 @@ async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Er
 }
 
 const classes = {
+  EventEmitter,
   Keyv,
   KeyvMemcache,
   LRUCache,

@@ -10,7 +10,11 @@ import { shownDeclaration } from './shown.js';
 export type Dialect = 'standard' | 'legacy';
 
 /** Packages that examples import: the one in this repository, and those that are not installed. */
-const packages = { cachette: 'src/index.ts', '@nestjs/common': '__tests__/docs/stubs/nestjs-common.ts' };
+const packages = {
+  cachette: 'src/index.ts',
+  'cachette/postgres': 'src/integrations/postgres.ts',
+  '@nestjs/common': '__tests__/docs/stubs/nestjs-common.ts',
+};
 
 /** No public type names them, and each has a hundred files of types. */
 const unread = ['@keyv/redis', '@keyv/memcache'];
@@ -21,7 +25,7 @@ const parsed = new Map<string, ts.SourceFile | undefined>();
 export function typeErrors(scripts: readonly Script[], dialect: Dialect): Map<string, string[]> {
   const texts = new Map(scripts.map(({ name, code }) => [fileOf(name), code]));
   texts.set(join(root, '__docs__', 'globals.d.ts'), shownDeclaration);
-  texts.set(join(root, '__docs__', 'unread.d.ts'), 'declare const unread: any;\nexport = unread;\n');
+  texts.set(join(root, '__docs__', 'unread.d.ts'), 'declare const unread: any;\nexport default unread;\n');
   const options = optionsFor(dialect);
   const program = ts.createProgram([...texts.keys()], options, hostFor(texts, options));
   return new Map(scripts.map(({ name }) => [name, errorsIn(program, name)]));
@@ -86,7 +90,8 @@ export function writePackages(folder: string): void {
   writeTo(join(folder, 'package.json'), '{ "type": "module" }');
   for (const [name, source] of Object.entries(packages)) {
     const place = join(folder, 'node_modules', name);
-    writeTo(join(place, 'package.json'), JSON.stringify({ name, type: 'module', exports: './index.js' }));
+    const exports = { '.': './index.js', './*': './*/index.js' };
+    writeTo(join(place, 'package.json'), JSON.stringify({ name, type: 'module', exports }));
     buildSync({
       entryPoints: [join(root, source)],
       outfile: join(place, 'index.js'),

@@ -1,9 +1,17 @@
 /** The package as users get it: built, and imported by its name. */
 
 import { execFile, execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startMemcached, startRedis, startRedisCluster } from '../support/servers.js';
+import { triggersSql } from 'cachette/postgres';
+import {
+  type PostgresTestServer,
+  startMemcached,
+  startPostgres,
+  startRedis,
+  startRedisCluster,
+} from '../support/servers.js';
 
 const root = join(__dirname, '..', '..');
 
@@ -44,6 +52,55 @@ test('the two builds in one process know of each other', async () => {
   };
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual([known, known]);
+});
+
+describe('cachette/postgres', () => {
+  let postgres: PostgresTestServer;
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  }, 60_000);
+
+  afterAll(() => postgres.stop());
+
+  test.each(['esm', 'cjs'])('in the %s build follows a server, and its process then ends', async (form) => {
+    const script = join('__tests__', 'package', 'feeds.mjs');
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, form, postgres.uri], { cwd: root });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({ told: { tags: [], status: 'done' }, isKnownError: true });
+  });
+
+  test('has types that need none of pg', () => {
+    const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' });
+    const types = files.filter((file) => file.endsWith('.d.ts'));
+    expect(types.some((file) => file.endsWith('postgres.d.ts'))).toBe(true);
+    expect(types.filter((file) => /['"]pg['"]/.test(readFileSync(join(root, 'dist', file), 'utf8')))).toEqual([]);
+  });
+});
+
+describe('the command line', () => {
+  const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly bin: { readonly cachette: string };
+    readonly version: string;
+  };
+  const cachette = join(root, bin.cachette);
+
+  test('prints SQL, and loads neither pg nor Redis', async () => {
+    const args = ['postgres', 'triggers', '--table', 'cities', '--tag', 'city:{id}'];
+    const { stdout, stderr } = await promisify(execFile)(cachette, args);
+    expect([stdout, stderr]).toEqual([triggersSql({ table: 'cities', tags: ['city:{id}'] }), '']);
+    const print = "process.on('exit', () => console.log(Object.keys(require.cache).join()))";
+    const loaded = `process.argv.splice(1, 0, 'cachette'); ${print}; require('node:module').runMain('${cachette}')`;
+    const listed = await promisify(execFile)(process.execPath, ['-e', loaded, '--', ...args]);
+    expect(listed.stdout).toContain('cli.js');
+    expect(listed.stdout).not.toContain('node_modules');
+  });
+
+  test('knows the version of the package, and ends with 2 after a mistake', async () => {
+    expect((await promisify(execFile)(cachette, ['--version'])).stdout).toBe(`${version}\n`);
+    const failure: unknown = await promisify(execFile)(cachette, ['postgers']).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining("did you mean 'postgres'?") });
+  });
 });
 
 // What `npm install keyv` gives without a range fits neither adapter.

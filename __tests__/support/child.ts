@@ -144,7 +144,7 @@ function build(script: string, outfile: string): Uint8Array {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    alias: { cachette: './src/index.ts' },
+    alias: { cachette: './src/index.ts', 'cachette/postgres': './src/integrations/postgres.ts' },
     keepNames: true,
     sourcemap: 'inline',
     logLevel: 'silent',

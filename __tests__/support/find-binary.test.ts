@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { findBinary, repositoryRoot } from './find-binary.js';
-import { startMemcached, startRedis } from './servers.js';
+import { startMemcached, startPostgres, startRedis } from './servers.js';
 
 const GET_SERVERS = join(repositoryRoot(), 'scripts', 'get-servers.mjs');
 const path = process.env['PATH'] ?? '';
@@ -49,6 +49,11 @@ describe('findBinary', () => {
     expect(findBinary('redis-server')).toEqual({ kind: 'file', path: unpacked, env: { LD_LIBRARY_PATH: libraries } });
   });
 
+  it('finds postgres where Debian has it, the newest', () => {
+    for (const version of ['9', '16']) program(`.cache/servers/usr/lib/postgresql/${version}/bin/postgres`);
+    expect(findBinary('postgres')).toMatchObject({ path: expect.stringMatching(/\/postgresql\/\d\d\/bin\/postgres$/) });
+  });
+
   it('takes docker where only its daemon answers', () => {
     program('bin/docker', 'test "$1" = info');
     expect(findBinary('redis-server')).toEqual({ kind: 'image', image: 'redis:7', path: 'redis-server' });
@@ -70,6 +75,8 @@ PATH="$REAL_PATH"
 case "$1" in
   info) exit 0 ;;
   kill) [ "$2" = --signal ] && exec kill -s "\${3#SIG}" "$(cat "$PIDS/$4")"; exec kill -9 "$(cat "$PIDS/$2")" ;;
+  pause) exec kill -s STOP "$(cat "$PIDS/$2")" ;;
+  unpause) exec kill -s CONT "$(cat "$PIDS/$2")" ;;
   run) ;;
   *) exit 125 ;;
 esac
@@ -80,13 +87,15 @@ while [ "$1" != "\${1#-}" ]; do
     --name) echo $$ > "$PIDS/$2" ;;
     --entrypoint) program=$2 ;;
     --network) [ "$2" = host ] || exit 125 ;;
-    --user | --volume | --workdir) ;;
+    --user) user=$2 ;;
+    --volume | --workdir) ;;
     *) exit 125 ;;
   esac
   shift 2
 done
 shift
-exec "$program" "$@"`;
+[ "$(id -u):$(id -g)" = "$user" ] && exec "$program" "$@"
+exec setpriv --reuid="\${user%:*}" --regid="\${user#*:}" --clear-groups "$program" "$@"`;
 
 describe('a server in a container', () => {
   beforeEach(() => {
@@ -98,6 +107,7 @@ describe('a server in a container', () => {
   it.each([
     ['Redis', startRedis],
     ['memcached', startMemcached],
+    ['PostgreSQL', startPostgres],
   ])('%s starts, is killed, frozen, restarted and stopped like any other', async (_name, start) => {
     const server = await start({});
     await server.kill();
@@ -118,7 +128,7 @@ describe('npm run servers:get', () => {
       env: { ...process.env, PATH: path },
       encoding: 'utf8',
     });
-    expect(output).toMatch(/^Nothing to do: redis-server .*, memcached .*\.\n$/);
+    expect(output).toMatch(/^Nothing to do: redis-server .*, memcached .*, postgres .*\.\n$/);
   });
 
   it('fails with advice where nothing helps', () => {
@@ -131,7 +141,7 @@ describe('npm run servers:get', () => {
     });
     expect(status).toBe(1);
     expect(stderr).toContain('no redis-server and no memcached');
-    expect(stderr).toContain('apt-get install -y redis-server memcached');
+    expect(stderr).toContain('apt-get install -y redis-server memcached postgresql');
   });
 
   it('pulls the images where only docker is there', () => {
@@ -144,7 +154,7 @@ describe('npm run servers:get', () => {
       encoding: 'utf8',
     });
     expect(output).toContain(
-      'Done with docker pull: redis-server as docker image redis:7, memcached as docker image memcached:1.6.',
+      'Done with docker pull: redis-server as docker image redis:7, memcached as docker image memcached:1.6, postgres ',
     );
   });
 });

@@ -1,22 +1,26 @@
 /**
- * Where redis-server and memcached are on this machine: on the PATH, in `.cache/servers` (filled by
- * `npm run servers:get`), or as a docker image. A machine without them fails the tests, it never skips them.
+ * Where redis-server, memcached and postgres are on this machine: on the PATH, where Debian hides PostgreSQL, in `.cache/servers`
+ * (filled by `npm run servers:get`), or as a docker image. A machine without them fails the tests, it never skips them.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 
-export type ServerName = 'redis-server' | 'memcached';
+export type ServerName = 'redis-server' | 'memcached' | 'postgres';
 
 export type ServerBinary =
   | { readonly kind: 'file'; readonly path: string; readonly env: Readonly<Record<string, string>> }
   | { readonly kind: 'image'; readonly image: string; readonly path: ServerName };
 
-const IMAGES: Readonly<Record<ServerName, string>> = { 'redis-server': 'redis:7', memcached: 'memcached:1.6' };
+const IMAGES: Readonly<Record<ServerName, string>> = {
+  'redis-server': 'redis:7',
+  memcached: 'memcached:1.6',
+  postgres: 'postgres:16',
+};
 
 /** Throws where there is no such server, saying how to get one. */
 export function findBinary(name: ServerName): ServerBinary {
-  return onPath(name) ?? inCache(name) ?? asImage(name) ?? fail(name);
+  return onPath(name) ?? inVersionedFolder(name) ?? inCache(name) ?? asImage(name) ?? fail(name);
 }
 
 /** The checkout, also for a test run that was started in one of its folders. */
@@ -32,10 +36,23 @@ function onPath(name: ServerName): ServerBinary | undefined {
   return path === undefined ? undefined : { kind: 'file', path, env: {} };
 }
 
+function inVersionedFolder(name: ServerName): ServerBinary | undefined {
+  const path = versionedPaths('/', name).find(isExecutable);
+  return path === undefined ? undefined : { kind: 'file', path, env: {} };
+}
+
+/** Debian keeps several versions of PostgreSQL apart, outside the PATH; the newest comes first. */
+function versionedPaths(root: string, name: ServerName): string[] {
+  const folder = join(root, 'usr', 'lib', 'postgresql');
+  if (name !== 'postgres' || !existsSync(folder)) return [];
+  const versions = readdirSync(folder).sort((a, b) => Number(b) - Number(a));
+  return versions.map((version) => join(folder, version, 'bin', name));
+}
+
 function inCache(name: ServerName): ServerBinary | undefined {
   const root = join(repositoryRoot(), '.cache', 'servers');
-  const path = join(root, 'usr', 'bin', name);
-  if (!isExecutable(path)) return undefined;
+  const path = [join(root, 'usr', 'bin', name), ...versionedPaths(root, name)].find(isExecutable);
+  if (path === undefined) return undefined;
   return { kind: 'file', path, env: { LD_LIBRARY_PATH: libraryFolders(root).join(delimiter) } };
 }
 
@@ -65,6 +82,6 @@ function isExecutable(path: string): boolean {
 function fail(name: ServerName): never {
   throw new Error(
     `There is no ${name} on the PATH or in .cache/servers, and no docker daemon answers. ` +
-      'Run `npm run servers:get`, or install it: `apt-get install redis-server memcached`, `brew install redis memcached`.',
+      'Run `npm run servers:get`, or install it: `apt-get install redis-server memcached postgresql`, `brew install redis memcached postgresql`.',
   );
 }

@@ -1,9 +1,10 @@
 /** Starts servers, one of them frozen, and dies without stopping them. */
 import type { ServerProcess } from './server-process.js';
-import { startMemcached, startRedis } from './servers.js';
+import { startMemcached, startPostgres, startRedis } from './servers.js';
 
-const servers = await Promise.all([startRedis({}), startMemcached({})]);
+const servers = await Promise.all([startRedis({}), startMemcached({}), startPostgres()]);
 servers[0].freeze();
+servers[2].freeze();
 
 process.on('message', (how) => {
   if (how === 'exit') process.exit(0);

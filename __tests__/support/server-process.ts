@@ -4,9 +4,9 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { findBinary, type ServerBinary, type ServerName } from './find-binary.js';
@@ -38,13 +38,25 @@ export interface ServerPlan {
   uri(port: number): string;
   /** The pid that whoever listens on the port states. Rejects while it is not ready. */
   askPid(port: number): Promise<number>;
-  /** Writes the files that the first start needs. */
-  prepare?(port: number, directory: string): void;
+  /** Writes the files that the first start needs. `run` runs a program that comes with the server. */
+  prepare?(port: number, directory: string, run: RunTool): void;
   /** Removes files of the last run that the next one must not see. */
   beforeRestart?(directory: string): void;
   /** Instead of SIGKILL, for a restart that keeps what a clean end writes. */
   readonly restartSignal?: NodeJS.Signals;
+  /** Who runs it, if not whoever runs the tests. The directory is theirs. */
+  readonly user?: ServerUser | undefined;
+  /** It consists of several processes, whose parent is the one that was started. */
+  readonly hasChildren?: boolean;
 }
+
+export interface ServerUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Runs a program from the folder of the server's to its end; throws what it complained of. */
+export type RunTool = (name: string, args: readonly string[]) => void;
 
 const ATTEMPTS = 5;
 const READY_WITHIN_MS = 15_000;
@@ -83,7 +95,8 @@ export class ServerProcess implements TestServer {
     this.#binary = binary;
     this.port = port;
     this.uri = plan.uri(port);
-    plan.prepare?.(port, this.directory);
+    if (plan.user) chownSync(this.directory, plan.user.uid, plan.user.gid);
+    plan.prepare?.(port, this.directory, (name, args) => this.#runTool(name, args));
   }
 
   get pid(): number | undefined {
@@ -93,7 +106,7 @@ export class ServerProcess implements TestServer {
   async start(): Promise<void> {
     if (this.#stopped)
       throw new Error(`${this.#plan.name} on port ${this.port} was stopped for good; start a new one.`);
-    const run = new Run(this.#binary, this.#plan.args(this.port, this.directory), this.directory);
+    const run = new Run(this.#plan, this.#binary, { port: this.port, directory: this.directory });
     this.#run = run;
     this.#guard.onDeath(run.killCommand);
     void run.exited.then(() => this.#forget(run));
@@ -127,6 +140,22 @@ export class ServerProcess implements TestServer {
     await this.kill();
     this.#guard.release();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #runTool(name: string, args: readonly string[]): void {
+    const { user } = this.#plan;
+    const tool = { ...this.#binary, path: join(dirname(this.#binary.path), name) } as ServerBinary;
+    const [command, ...rest] = commandLine(tool, {
+      container: `cachette-${randomUUID()}`,
+      directory: this.directory,
+      user,
+    });
+    const { status, stderr, error } = spawnSync(command, [...rest, ...args], {
+      ...spawnOptions(tool, user),
+      cwd: this.directory,
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`${name} failed: ${error?.message ?? stderr}`);
   }
 
   /** The search for a free port in another process binds each candidate for a moment, and may have hit this one. */
@@ -170,6 +199,9 @@ export class ServerProcess implements TestServer {
   }
 }
 
+/** What reaches all processes of a container; a signal goes to the first alone. */
+const containerWays: Partial<Record<NodeJS.Signals, string>> = { SIGSTOP: 'pause', SIGCONT: 'unpause' };
+
 /** One life of the process, from spawn to exit. */
 class Run {
   readonly exited: Promise<void>;
@@ -177,23 +209,31 @@ class Run {
   isOver = false;
   readonly #child: ChildProcess;
   readonly #container: string | undefined;
+  readonly #hasChildren: boolean;
   readonly #logFile: string;
 
   /** The output goes to a file: a pipe that nobody reads would one day stall the server. */
-  constructor(binary: ServerBinary, args: readonly string[], directory: string) {
+  constructor(plan: ServerPlan, binary: ServerBinary, { port, directory }: Place) {
+    const { user, hasChildren = false } = plan;
     this.#logFile = join(directory, 'output.log');
+    this.#hasChildren = hasChildren;
     this.#container = binary.kind === 'image' ? `cachette-${randomUUID()}` : undefined;
     const log = openSync(this.#logFile, 'w');
-    const [command, ...rest] = commandLine(binary, this.#container, directory);
-    const env = binary.kind === 'file' ? { ...process.env, ...binary.env } : process.env;
-    this.#child = spawn(command, [...rest, ...args], { cwd: directory, env, stdio: ['ignore', log, log] });
+    const [command, ...rest] = commandLine(binary, { container: this.#container, directory, user });
+    this.#child = spawn(command, [...rest, ...plan.args(port, directory)], {
+      ...spawnOptions(binary, user),
+      cwd: directory,
+      stdio: ['ignore', log, log],
+    });
     closeSync(log);
     this.exited = new Promise<void>((resolve) => {
       this.#child.once('exit', () => resolve());
       this.#child.once('error', () => resolve());
     }).then(() => void (this.isOver = true));
     this.#child.unref();
-    this.killCommand = this.#container === undefined ? `kill -9 ${this.#child.pid}` : `docker kill ${this.#container}`;
+    const { pid } = this.#child;
+    const kill = hasChildren ? `pkill -9 -P ${pid}; kill -9 ${pid}` : `kill -9 ${pid}`;
+    this.killCommand = this.#container === undefined ? kill : `docker kill ${this.#container}`;
   }
 
   get pid(): number | undefined {
@@ -201,8 +241,18 @@ class Run {
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.#container === undefined) this.#child.kill(signal);
-    else spawnSync('docker', ['kill', '--signal', signal, this.#container], { env: process.env, stdio: 'ignore' });
+    if (this.#container === undefined) return this.#signalProcesses(signal);
+    const way = this.#hasChildren ? containerWays[signal] : undefined;
+    const args = way === undefined ? ['kill', '--signal', signal] : [way];
+    spawnSync('docker', [...args, this.#container], { env: process.env, stdio: 'ignore' });
+  }
+
+  /** Children that are frozen, or left alone by a parent that was killed, do not see what becomes of it. */
+  #signalProcesses(signal: NodeJS.Signals): void {
+    const reachesAll = ['SIGKILL', 'SIGSTOP', 'SIGCONT'].includes(signal);
+    if (this.#hasChildren && reachesAll && !this.isOver)
+      spawnSync('pkill', [`-${signal.slice('SIG'.length)}`, '-P', `${this.#child.pid}`], { env: process.env });
+    this.#child.kill(signal);
   }
 
   async end(signal: NodeJS.Signals): Promise<void> {
@@ -216,11 +266,31 @@ class Run {
   }
 }
 
+interface Place {
+  readonly port: number;
+  readonly directory: string;
+}
+
+interface CommandPlace {
+  readonly container: string | undefined;
+  readonly directory: string;
+  readonly user: ServerUser | undefined;
+}
+
 /** The host's network and the same directory inside, so that ports and paths mean the same as without a container. */
-function commandLine(binary: ServerBinary, container: string | undefined, directory: string): [string, ...string[]] {
+function commandLine(binary: ServerBinary, { container, directory, user }: CommandPlace): [string, ...string[]] {
   if (binary.kind === 'file') return [binary.path];
-  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-  const options = ['--rm', '--name', container ?? '', '--network', 'host', '--user', user];
+  const owner = `${user?.uid ?? process.getuid?.() ?? 0}:${user?.gid ?? process.getgid?.() ?? 0}`;
+  const options = ['--rm', '--name', container ?? '', '--network', 'host', '--user', owner];
   const place = ['--volume', `${directory}:${directory}`, '--workdir', directory, '--entrypoint', binary.path];
   return ['docker', 'run', ...options, ...place, binary.image];
+}
+
+/** Docker itself is run by whoever runs the tests. */
+function spawnOptions(
+  binary: ServerBinary,
+  user: ServerUser | undefined,
+): { env: NodeJS.ProcessEnv } & Partial<ServerUser> {
+  if (binary.kind === 'image') return { env: process.env };
+  return { ...user, env: { ...process.env, ...binary.env } };
 }

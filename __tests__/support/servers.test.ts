@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Client } from 'pg';
 
 import { runChild } from './child.js';
 import * as ports from './ports.js';
@@ -8,11 +11,13 @@ import type { ServerProcess } from './server-process.js';
 import {
   freePort,
   startMemcached,
+  startPostgres,
   startRedis,
   startRedisCluster,
   startRedisSentinel,
   until,
   type MemcachedTestServer,
+  type PostgresTestServer,
   type RedisTestServer,
   type TestServer,
 } from './servers.js';
@@ -52,6 +57,11 @@ const kinds: readonly [string, (port?: number) => Promise<TestServer>, (server: 
     'memcached',
     (port) => startMemcached(withPort(port)),
     (server) => (server as MemcachedTestServer).command('version'),
+  ],
+  [
+    'PostgreSQL',
+    (port) => startPostgres(withPort(port)),
+    async (server) => (await (server as PostgresTestServer).sql("SELECT 'PONG' AS reply"))[0]?.['reply'],
   ],
 ];
 
@@ -213,6 +223,36 @@ describe('memcached', () => {
   });
 });
 
+describe('PostgreSQL', () => {
+  it('keeps its data over a restart and after a kill', async () => {
+    const postgres = await track(startPostgres());
+    await postgres.sql('CREATE TABLE cities (id int); INSERT INTO cities VALUES (1)');
+    await postgres.restart();
+    await postgres.sql('INSERT INTO cities VALUES (2)');
+    await postgres.kill();
+    await postgres.restart();
+    expect(await postgres.sql('SELECT id FROM cities ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  it('asks for the password that it was started with', async () => {
+    const postgres = await track(startPostgres({ password: 'p@ss:word' }));
+    expect(await postgres.sql('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    const client = new Client({ host: postgres.host, port: postgres.port, user: 'postgres', password: 'wrong' });
+    await expect(client.connect()).rejects.toThrow('password authentication failed');
+  });
+
+  it('takes its children with it, also those that are frozen', async () => {
+    const postgres = await track(startPostgres());
+    const children = spawnSync('pgrep', ['-P', `${postgres.pid}`], { encoding: 'utf8' })
+      .stdout.trim()
+      .split('\n');
+    expect(children.length).toBeGreaterThan(2);
+    postgres.freeze();
+    await postgres.kill();
+    await until('They are gone', () => !children.some((pid) => isAlive(Number(pid))));
+  });
+});
+
 describe('a server that the environment names', () => {
   it('is what startRedis without options returns, and cannot be controlled', async () => {
     const own = await track(startRedis({ password: 'secret' }));
@@ -276,8 +316,8 @@ describe('the death of a test process', () => {
       type Started = { readonly ports: number[]; readonly directories: string[] };
       const child = runChild<Started>('__tests__/support/leaves-servers.child.ts');
       const { ports: taken, directories } = await child.next();
-      expect(await Promise.all(taken.map(isListening))).toEqual([true, true]);
-      expect(directories.map((directory) => existsSync(directory))).toEqual([true, true]);
+      expect(await Promise.all(taken.map(isListening))).toEqual([true, true, true]);
+      expect(directories.map((directory) => existsSync(directory))).toEqual([true, true, true]);
       if (how === 'SIGKILL') await child.kill();
       else child.send(how);
       await child.done;

@@ -1,6 +1,8 @@
 /** Tags that are typed by `tagKinds`. Compiled in both dialects, never run. */
 
+import type { EventEmitter } from 'node:events';
 import { type Args, Cached, createCache } from 'cachette';
+import { postgresChanges } from 'cachette/postgres';
 import { exactly } from './same.js';
 
 const cache = createCache('memory://', { namespace: 'shop', tagKinds: ['product', 'user'] });
@@ -20,6 +22,31 @@ void cache.invalidate('product', 'product:1', 'user:7');
 void cache.invalidate('produkt:1');
 // @ts-expect-error -- no such kind
 void cache.invalidate('products');
+
+declare const tags: AsyncIterable<'product' | ['user:1'] | { clear: true }>;
+declare const words: AsyncIterable<string>;
+declare const rows: AsyncIterable<{ id: number }>;
+declare const emitter: EventEmitter;
+void cache.follow(tags);
+void untyped.follow(words);
+void cache.follow(emitter, { event: 'saved' });
+void cache.follow(rows, { tags: ({ id }) => (exactly<number>()(id) ? `product:${id}` : { clear: true }) });
+void cache.follow(rows, { tags: ({ id }) => [`product:${id}`, `user:${id}`] });
+void cache.follow(emitter, { tags: (row: { id: number }) => `product:${row.id}` });
+// Which tags a database tells, its triggers say; those of `missed` stand here.
+void cache.follow(postgresChanges('postgres://localhost'));
+void cache.follow(postgresChanges({ host: 'localhost' }, { missed: ['product'] }));
+void untyped.follow(postgresChanges('postgres://localhost', { missed: ['anything'] }));
+// @ts-expect-error -- no such kind
+void cache.follow(postgresChanges('postgres://localhost', { missed: ['produkt'] }));
+// @ts-expect-error -- strings are not tags of a kind
+void cache.follow(words);
+// @ts-expect-error -- rows are no changes
+void cache.follow(rows);
+// @ts-expect-error -- no such kind
+void cache.follow(rows, { tags: ({ id }) => `produkt:${id}` });
+// @ts-expect-error -- an array is not asynchronous
+void cache.follow(['product']);
 
 export class Products {
   @cache.Cached({ ttl: '5m', tags: (id) => (exactly<string>()(id) ? [`product:${id}`, 'user'] : []) })

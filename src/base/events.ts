@@ -44,7 +44,7 @@ export interface InvalidationEvent {
 
 /** Something that the cache survived and somebody should know of. */
 export interface CacheProblem {
-  /** For example `store`, `undecodable`, `callback`, `background`, `late`, `stale-if-error`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
+  /** For example `store`, `undecodable`, `callback`, `background`, `late`, `stale-if-error`, `feed`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
   readonly code: string;
   /** For people; never a password in it. */
   readonly message: string;

@@ -8,6 +8,7 @@ import { withDeadline } from '../policies/deadline.js';
 import { valueCodec } from '../policies/codec.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
+import { follow, type Following } from './follow.js';
 import {
   type CachedMethodHandle,
   type InvalidationResult,
@@ -19,7 +20,16 @@ import { createMethodSource, Identities, type MethodSource } from './identity.js
 import { CachedManyMethod } from './many.js';
 import { CachedMethod, formatOf, InvalidatingMethod } from './method.js';
 import { Names } from './names.js';
-import type { Args, AsyncMethod, CachedOptions, CacheOptions } from './options.js';
+import type {
+  Args,
+  AsyncMethod,
+  CachedOptions,
+  CacheOptions,
+  Change,
+  ChangeEmitter,
+  FollowOptions,
+  MappedFollowOptions,
+} from './options.js';
 import { type CacheStats, Outcomes } from './outcomes.js';
 import {
   type AnyCachedOptions,
@@ -74,6 +84,7 @@ export class CacheManager<Tag extends string = string> {
   readonly #byHand: MethodSource;
   /** Called when there is nothing left to be flushed. */
   readonly #leaveTermination: () => void;
+  readonly #followed = new Set<Following>();
   #closing: Promise<void> | undefined;
 
   /** `stores`: one, or several, nearest first. */
@@ -227,6 +238,44 @@ export class CacheManager<Tag extends string = string> {
     return this.#invalidated({ tags: [], kind: 'invalidate' }, [this.#core.names.everything]);
   }
 
+  /**
+   * Invalidates what `source` says has changed, until it ends or `close()` is called: an async iterable of tags, or an emitter.
+   * An item that is no change, and a source that ends or fails, invalidate everything and are told as an `error` event.
+   *
+   * @throws CacheConfigError if `source` is neither, or an option is wrong
+   *
+   * @example
+   * ```ts
+   * import { EventEmitter } from 'node:events';
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * const products = new EventEmitter();
+   * const following = cache.follow(products, { event: 'saved', tags: ({ id }: { id: string }) => `product:${id}` });
+   * products.emit('saved', { id: '1' });
+   * await following.close();
+   * ```
+   */
+  follow<Item>(source: AsyncIterable<Item> | ChangeEmitter, options: MappedFollowOptions<Item, Tag>): Following;
+  follow(source: AsyncIterable<Change<Tag>> | ChangeEmitter, options?: FollowOptions): Following;
+  follow(source: unknown, options: FollowOptions = {}): Following {
+    if (this.#closing)
+      throw new CacheConfigError({
+        where: 'follow',
+        what: 'the cache is closed',
+        instead: 'give the source to one that is open',
+      });
+    const following = follow(source, options, {
+      core: this.#core,
+      deadlineMs: this.#settings.deadlineMs,
+      invalidate: (tags) => this.invalidate(...(tags as Tag[])),
+      clear: () => this.clear(),
+    });
+    this.#followed.add(following);
+    void following.ended.then(() => this.#followed.delete(following));
+    return following;
+  }
+
   /** Runs `fn`; cached calls inside run their methods, and nothing is read or stored. */
   bypass<T>(fn: () => T): T {
     return withScope({ mode: 'bypass' }, fn);
@@ -307,6 +356,7 @@ export class CacheManager<Tag extends string = string> {
   async #close(): Promise<void> {
     this.#core.enabled = false;
     this.#leaveTermination();
+    await Promise.all([...this.#followed].map((following) => following.close()));
     await this.#settled();
     await this.#core.store.close();
   }

@@ -180,6 +180,41 @@ export interface CacheOptions<Kind extends string = string> {
   clock?: Clock | undefined;
 }
 
+/** What a feed says: the data behind these tags have changed, or anything may have. */
+export type Change<Tag extends string = string> =
+  | Many<Tag>
+  | {
+      /** Everything is invalidated. */
+      readonly clear: true;
+    };
+
+/** What emits changes: an `EventEmitter`, or what looks like one. */
+export type ChangeEmitter =
+  | {
+      /** Adds a listener. */
+      on(event: string, listener: (item: unknown) => void): unknown;
+      /** Takes it away. */
+      off(event: string, listener: (item: unknown) => void): unknown;
+    }
+  | {
+      /** Adds a listener. */
+      addListener(event: string, listener: (item: unknown) => void): unknown;
+      /** Takes it away. */
+      removeListener(event: string, listener: (item: unknown) => void): unknown;
+    };
+
+/** The options of `follow`. */
+export interface FollowOptions {
+  /** The event of an emitter. Default `'change'`. */
+  event?: string | undefined;
+}
+
+/** The options of `follow` for a source that gives something else than changes. */
+export interface MappedFollowOptions<Item, Tag extends string = string> extends FollowOptions {
+  /** The change that an item means. An empty array: none. */
+  tags: (item: Item) => Change<Tag>;
+}
+
 /** The tags of a cache with these `tagKinds`: `product` and `product:1` for the kind `product`; any string without kinds. */
 export type TagOf<Kind extends string> = [Kind] extends [never] ? string : Kind | `${Kind}:${string}`;
 

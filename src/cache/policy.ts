@@ -17,6 +17,7 @@ import type {
   CacheTimeout,
   InvalidatesOptions,
   Many,
+  MappedFollowOptions,
   StaleIfError,
 } from './options.js';
 
@@ -110,7 +111,7 @@ export interface CacheSettings {
 
 type Check = (value: unknown) => boolean;
 /** What an option must be, in words, and the check of it. */
-type Rule = readonly [instead: string, check: Check];
+export type Rule = readonly [instead: string, check: Check];
 
 const isFunction: Check = (value) => typeof value === 'function';
 const isString: Check = (value) => typeof value === 'string' && value !== '';
@@ -199,6 +200,11 @@ const invalidatesRules = {
   on: oneOf('settled', 'success'),
 } satisfies Record<keyof AnyInvalidatesOptions, Rule>;
 
+const followRules = {
+  event: ["write the name of an event, such as 'change'", isString],
+  tags: aFunction('(item) => tags'),
+} satisfies Record<keyof MappedFollowOptions<unknown>, Rule>;
+
 const cacheRules = {
   namespace: ["write 1 to 40 letters, digits, '.', '_' or '-', such as 'shop'", isNamespace],
   defaults: ['write an object of options', isObject],
@@ -232,6 +238,11 @@ export function checkInvalidatesOptions(options: unknown, where: string): void {
     what: 'there are no tags, so nothing would be invalidated',
     instead: "write @Invalidates('products') or @Invalidates((id) => `product:${id}`)",
   });
+}
+
+/** Throws a `CacheConfigError` if an option of `follow` is wrong. */
+export function checkFollowOptions(options: unknown, where: string): void {
+  check(options, followRules, where);
 }
 
 export function cacheSettings(options: CacheOptions, where: string): CacheSettings {
@@ -406,7 +417,8 @@ function constant(value: number): () => number {
   return () => value;
 }
 
-function check(options: unknown, rules: Readonly<Record<string, Rule>>, where: string): void {
+/** Throws a `CacheConfigError` if `options` have one that is unknown, or is not what its rule says. */
+export function check(options: unknown, rules: Readonly<Record<string, Rule>>, where: string): void {
   if (!isObject(options)) {
     throw new CacheConfigError({
       where,
