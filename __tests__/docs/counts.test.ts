@@ -26,6 +26,7 @@ const counted: Readonly<Record<string, readonly string[]>> = {
   outage: protocol(/^protocol-outage/),
   restart: protocol(/^protocol-restart/),
   fleet: protocol(/^protocol-fleet/),
+  stale: protocol(/^(stale|timeouts|freshness)/),
   processes: failure.filter((name) => /^(two|four) processes/.test(name)),
   scale: failure.filter((name) => /1,000 callers|100,000 entries/.test(name)),
 };

@@ -1,6 +1,7 @@
 /** Brings about every reason in the table of docs/observability.md, and nothing else is in that table. */
 
 import { type Cache, createCache, type Outcome } from 'cachette';
+import { setTimeout } from 'node:timers/promises';
 import { startRedis } from '../support/servers.js';
 import { SteppedServer } from '../support/stepped-backend.js';
 import { SteppedProcess } from '../support/stepped-process.js';
@@ -83,6 +84,18 @@ async function misconfiguredRead(): Promise<readonly Outcome[]> {
   return outcomes(cache, find(cache));
 }
 
+/** A method that has an entry past its ttl, and goes on by `then`. */
+async function withAnOldEntry(options: Parameters<Cache['wrap']>[2], then: () => Promise<number> = load) {
+  let now = 0;
+  let method = load;
+  const cache = open('memory://', { clock: { now: () => now } });
+  const aged = cache.wrap('aged', () => method(), { ttl: '1m', ...options });
+  await aged();
+  now = 90_000;
+  method = then;
+  return { cache, aged };
+}
+
 /** Its server comes back as it was before the call, between the command and its reply. */
 async function interruptedRead(): Promise<readonly Outcome[]> {
   const server = new SteppedServer();
@@ -111,6 +124,51 @@ const makers: Readonly<Record<string, Make>> = {
     return outcomes(cache, find(cache), async () => {
       await find(cache)();
       now = 300_000;
+    });
+  },
+  'expired: product:1': async () => {
+    const cache = open();
+    const aged = cache.wrap('aged', load, { ...tagged, staleIfError: '1h' });
+    return outcomes(cache, aged, async () => {
+      await aged();
+      await cache.expire('product:1');
+    });
+  },
+  revalidating: async () => {
+    const { cache, aged } = await withAnOldEntry({ staleWhileRevalidate: '1h' });
+    return outcomes(cache, aged);
+  },
+  error: async () => {
+    const { cache, aged } = await withAnOldEntry({ staleIfError: '1h' }, () => Promise.reject(new Error('down')));
+    return outcomes(cache, aged);
+  },
+  timeout: async () => {
+    const options = { staleIfError: '1h', timeout: { soft: '10ms' } } as const;
+    const { cache, aged } = await withAnOldEntry(options, () => setTimeout(50, 2));
+    return outcomes(cache, aged);
+  },
+  'error kept': async () => {
+    const cache = open();
+    const failing = cache.wrap('failing', () => Promise.reject(new Error('down')), { errors: { ttl: '10s' } });
+    const calling = () => failing().catch(() => undefined);
+    return outcomes(cache, calling, calling);
+  },
+  'version changed': async () => {
+    const cache = open();
+    let version = 1;
+    const versioned = cache.wrap('versioned', load, { version: () => version });
+    return outcomes(cache, versioned, async () => {
+      await versioned();
+      version = 2;
+    });
+  },
+  'version unknown': async () => {
+    const cache = open();
+    let version: number | undefined = 1;
+    const versioned = cache.wrap('versioned', load, { version: () => version as number });
+    return outcomes(cache, versioned, async () => {
+      await versioned();
+      version = undefined;
     });
   },
   'invalidated: product:1': async () => {

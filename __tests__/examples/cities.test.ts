@@ -30,7 +30,7 @@ beforeAll(() => {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    alias: { cachette: './src/index.ts' },
+    alias: { cachette: './src/index.ts', 'cachette/postgres': './src/integrations/postgres.ts' },
     keepNames: true,
     logLevel: 'silent',
   });
@@ -84,6 +84,7 @@ describe('npm start', () => {
       expect(stdout).toMatch(/^Filling PostgreSQL with 135,233 cities … [\d.]+ s$/m);
       for (const method of ['find', 'largest', 'search']) expect(stdout).toMatch(new RegExp(`^│ ${method} .*│$`, 'm'));
       expect(stdout).toMatch(/^Stale reads: 0\. [\d,]+ were checked/m);
+      expect(stdout).toMatch(/^50 rows were changed past the catalogue, .* p50 [\d.]+ [mµ]s, slowest [\d.]+ [mµ]s\.$/m);
       // eslint-disable-next-line no-control-regex -- what must not be there
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
     },
@@ -143,10 +144,33 @@ describe('npm start', () => {
     withinMs,
   );
 
+  it.each<[string, (() => Promise<TestServer & { readonly uri: string }>) | undefined]>([
+    ['memory', undefined],
+    ['Redis', () => startRedis()],
+  ])(
+    'stops the database, and no call fails with staleIfError on %s',
+    async (_name, start) => {
+      const server = await start?.();
+      try {
+        const store = server ? ['--store', server.uri] : [];
+        const options = ['--outage', '--seconds', '1', '--readers', '3', ...store];
+        const { code, stdout, stderr } = await node('main.js', ...options);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        expect(stdout).toMatch(/^│ +│ +calls │ +hits │ +stale │ +misses │ +failed │/m);
+        expect(stdout).toMatch(/^│ find +│ +[\d,]+ │ +[1-9][\d,]* │ +[1-9][\d,]* │ .*│ +[1-9][\d,]* → 0 │.*│$/m);
+        expect(stdout).toMatch(/^Failed calls: [1-9][\d,]* without staleIfError → 0 with staleIfError: '5m'\.$/m);
+        expect(stdout).toMatch(/^Stale reads, which show less than had been written: 0\. Writes: [1-9]/m);
+      } finally {
+        await server?.stop();
+      }
+    },
+    withinMs,
+  );
+
   it('explains itself', async () => {
     const { code, stdout } = await node('main.js', '--help');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N[^]+--processes N/);
+    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N[^]+--processes N[^]+--outage/);
   });
 
   it.each([
@@ -156,6 +180,8 @@ describe('npm start', () => {
     [['--readers', '-3'], /--readers=-XYZ/],
     [['--processes', '0'], /^--processes: '0' is not above 0/],
     [['--processes', '4'], /^--processes 4: with memory:\/\/ alone .* add --store redis:\/\/localhost:6379/],
+    [['--processes', '2', '--outage'], /^--outage is for one process/],
+    [['--outage', '--store', 'reddis://localhost'], /unknown scheme 'reddis'/],
     [['--processes', '2', '--store', 'reddis://localhost'], /unknown scheme 'reddis'/],
     [['--second', '5'], /Unknown option '--second'/],
   ])('says in one line what is wrong with %j', async (args, message) => {

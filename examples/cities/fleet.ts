@@ -137,6 +137,8 @@ function sumOfReports(reports: readonly SentReport[]): Report {
     writes: sum('writes'),
     compared: sum('compared'),
     stale: sum('stale'),
+    // The first one would have ended the run.
+    failed: { find: 0, largest: 0, search: 0 },
     latency: { find: latency('find'), largest: latency('largest'), search: latency('search') },
   };
 }

@@ -7,14 +7,17 @@ import { Presets, SingleBar } from 'cli-progress';
 import { Cities } from './cities.js';
 import { DatabaseThread } from './database-thread.js';
 import { places } from './database.js';
+import { changePastTheCache } from './feed.js';
 import { Fleet } from './fleet.js';
-import { count, methodTable, type Results, summary } from './table.js';
+import { popular, runWithOutage, staleIfError } from './outage.js';
+import { count, failures, methodTable, outageSummary, outageTable, type Results, summary } from './table.js';
 import { runWorkload } from './workload.js';
 
 const help = `A city catalogue over PostgreSQL: some seconds of reads and writes without the cache, then with it.
 No read may show a row that is older than a write which had returned before the read began; each is checked
 for that. Some are also compared whole with the database, as a row that is missing has no age, and in the end
-everything that was written is. The exit code is 1 if one of them was stale.
+everything that was written is. The exit code is 1 if one of them was stale. At last, in one process, some rows
+are changed by plain SQL, past the catalogue: the database tells the cache of them.
 
   npm start -- [options]
 
@@ -24,6 +27,12 @@ everything that was written is. The exit code is 1 if one of them was stale.
   --readers N    how many read at the same time, in each process (default 20)
   --processes N  how many processes share the store, each with memory in front of it (default 1); the database
                  is one, and each read is checked against what all of them have written
+  --outage       stops the database in the middle of two runs with the cache, each of N seconds, for half of the
+                 time or a little longer: first with the cache as it is, then with staleIfError. Readers go on,
+                 writers wait. Entries live for less than a second here, so all of them expire meanwhile; only the
+                 ${popular} largest cities are used, each of which is read once before, as what was never read cannot be
+                 served. The exit code is 1 if a call failed with staleIfError, or a read was stale: what was
+                 invalidated is not served, whatever has failed. For one process
   --help         prints this`;
 
 try {
@@ -41,6 +50,7 @@ interface Wanted {
   readonly seconds: number;
   readonly readers: number;
   readonly processes: number;
+  readonly outage: boolean;
 }
 
 function readArguments(): Wanted | undefined {
@@ -50,14 +60,16 @@ function readArguments(): Wanted | undefined {
       seconds: { type: 'string', default: '5' },
       readers: { type: 'string', default: '20' },
       processes: { type: 'string', default: '1' },
+      outage: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
   const [seconds, readers] = [positive('--seconds', values.seconds), positive('--readers', values.readers)];
   const processes = Math.ceil(positive('--processes', values.processes));
+  if (processes > 1 && values.outage) throw mistake('--outage is for one process; leave out one of the two options.');
   if (processes > 1 && values.store.startsWith('memory:')) throw mistake(nothingShared(processes));
-  return { store: values.store, seconds, readers: Math.ceil(readers), processes };
+  return { store: values.store, seconds, readers: Math.ceil(readers), processes, outage: values.outage };
 }
 
 function nothingShared(processes: number): string {
@@ -83,16 +95,32 @@ function isMistakeOfTheUser(error: unknown): error is Error {
   return code === 'CACHE_CONFIG' || code.startsWith('ERR_PARSE_ARGS');
 }
 
-async function run({ store, seconds, readers, processes }: Wanted): Promise<void> {
+async function run({ store, seconds, readers, processes, outage }: Wanted): Promise<void> {
   // The database is a new one: what an earlier run has left in the store does not belong to it.
   const namespace = `cities-${randomUUID().slice(0, 8)}`;
+  if (outage) return throughOutages({ store, seconds, readers, namespace });
   const runs = processes > 1 ? inProcesses : inThisProcess;
   const results = await runs({ store, seconds, readers, processes, namespace });
   console.log(`${methodTable(results)}\n${summary(results)}`);
   if (results.without.stale + results.cached.stale > 0) process.exitCode = 1;
 }
 
-type Run = Wanted & { readonly namespace: string };
+type Run = Omit<Wanted, 'outage'> & { readonly namespace: string };
+
+async function throughOutages({ store, seconds, readers, namespace }: Omit<Run, 'processes'>): Promise<void> {
+  // Says what is wrong with the store before there is a database.
+  await createCache(store, { namespace }).close();
+  const database = await filledDatabase(popular);
+  const runs = { store, database, places, readers, seconds, onProblem: problemTeller() };
+  const bare = await withBar('as it is', seconds, () => runWithOutage({ ...runs, namespace: `${namespace}-1` }, {}));
+  const covered = await withBar('with staleIfError', seconds, () =>
+    runWithOutage({ ...runs, namespace: `${namespace}-2` }, { staleIfError }),
+  );
+  await database.close();
+  const results = { bare, covered, staleIfError };
+  console.log(`${outageTable(results)}\n${outageSummary(results)}`);
+  if (failures(covered) + bare.report.stale + covered.report.stale > 0) process.exitCode = 1;
+}
 
 async function inThisProcess({ store, seconds, readers, namespace }: Run): Promise<Results> {
   const cache = createCache(store, { namespace });
@@ -109,7 +137,9 @@ async function inThisProcess({ store, seconds, readers, namespace }: Run): Promi
   cache.enabled = true;
   const cached = await withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds }));
 
-  const results = { without, cached, stats: cache.stats() };
+  const stats = cache.stats();
+  const changes = await changePastTheCache({ cache, cities: plan.cities, database, places });
+  const results = { without, cached, stats, changes };
   await cache.close();
   await database.close();
   return results;
@@ -132,10 +162,10 @@ async function inProcesses({ store, seconds, readers, processes, namespace }: Ru
   return { without: without.report, cached: cached.report, stats: cached.stats, processes };
 }
 
-async function filledDatabase(): Promise<DatabaseThread> {
-  process.stdout.write(`Filling PostgreSQL with ${count(places.length)} cities … `);
+async function filledDatabase(rows = places.length): Promise<DatabaseThread> {
+  process.stdout.write(`Filling PostgreSQL with ${count(rows)} cities … `);
   const startedAt = performance.now();
-  const database = new DatabaseThread();
+  const database = new DatabaseThread(rows);
   await database.query('SELECT 1');
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
   return database;

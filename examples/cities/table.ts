@@ -2,6 +2,8 @@
 
 import type { CacheStats } from 'cachette';
 import Table from 'cli-table3';
+import type { Latency } from './latency.js';
+import type { OutageReport } from './outage.js';
 import type { Method, Report } from './workload.js';
 
 /** The run without the cache, the one with it, and what the cache has counted. */
@@ -9,6 +11,8 @@ export interface Results {
   readonly without: Report;
   readonly cached: Report;
   readonly stats: CacheStats;
+  /** How long a change lasted that was made behind the catalogue's back, until a read showed it; of one process alone. */
+  readonly changes?: Latency;
   /** Undefined where it was this one alone. */
   readonly processes?: number;
 }
@@ -17,12 +21,17 @@ const methods: readonly Method[] = ['find', 'largest', 'search'];
 
 /** What the cache did for each method, and how long a call took without it and with it. */
 export function methodTable(results: Results): string {
-  const table = new Table({
-    head: ['', 'calls', 'hits', 'misses', 'hit rate', 'p50', 'p99'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [], compact: true },
-  });
-  table.push(...methods.map((method) => row(method, results)));
+  const head = ['', 'calls', 'hits', 'misses', 'hit rate', 'p50', 'p99'];
+  return tableOf(
+    head,
+    methods.map((method) => row(method, results)),
+  );
+}
+
+function tableOf(head: string[], rows: string[][]): string {
+  const colAligns = head.map((_, column) => (column === 0 ? 'left' : 'right'));
+  const table = new Table({ head, colAligns, style: { head: [], border: [], compact: true } });
+  table.push(...rows);
   return table.toString();
 }
 
@@ -34,7 +43,7 @@ function row(method: Method, { without, cached, stats }: Results): string[] {
   return [method, count(hits + misses), count(hits), count(misses), rate, time(50), time(99)];
 }
 
-export function summary({ without, cached, processes }: Results): string {
+export function summary({ without, cached, changes, processes }: Results): string {
   const rate = ({ reads, seconds }: Report) => count(Math.round(reads / seconds));
   const both = (field: 'reads' | 'writes' | 'compared' | 'stale') => without[field] + cached[field];
   const together = processes ? [`All of it is the sum over ${processes} processes.`] : [];
@@ -42,8 +51,53 @@ export function summary({ without, cached, processes }: Results): string {
     'p50 and p99: the time of a call without the cache → with it. find is called by largest and search as well.',
     `Reads per second: ${rate(without)} → ${rate(cached)}. Writes: ${count(both('writes'))}.`,
     `Stale reads: ${count(both('stale'))}. ${count(both('reads'))} were checked by version, ${count(both('compared'))} more compared with the database.`,
+    ...(changes ? [feedLine(changes)] : []),
     ...together,
   ].join('\n');
+}
+
+function feedLine(changes: Latency): string {
+  const number = changes.calls.reduce((sum, [, times]) => sum + times, 0);
+  const [p50, slowest] = [50, 100].map((percent) => duration(changes.percentile(percent)));
+  return `${number} rows were changed past the catalogue, and the database told of it: from the commit to the first read that shows it p50 ${p50}, slowest ${slowest}.`;
+}
+
+/** The runs in which the database was gone for a while. */
+export interface OutageResults {
+  readonly bare: OutageReport;
+  readonly covered: OutageReport;
+  /** `staleIfError` of the second one. */
+  readonly staleIfError: string;
+}
+
+export function outageTable({ bare, covered }: OutageResults): string {
+  const head = ['', 'calls', 'hits', 'stale', 'misses', 'failed', 'p50', 'p99'];
+  return tableOf(
+    head,
+    methods.map((method) => {
+      const { hits = 0, stale = 0, misses = 0 } = covered.stats.methods[`Cities.${method}`] ?? {};
+      const counts = [hits + stale + misses, hits, stale, misses].map(count);
+      const failed = [bare, covered].map(({ report }) => count(report.failed[method])).join(' → ');
+      const time = (percent: number) =>
+        [bare, covered].map(({ report }) => duration(report.latency[method].percentile(percent))).join(' → ');
+      return [method, ...counts, failed, time(50), time(99)];
+    }),
+  );
+}
+
+export function outageSummary({ bare, covered, staleIfError }: OutageResults): string {
+  const down = [bare, covered].map(({ secondsDown }) => `${secondsDown.toFixed(1)} s`).join(' and ');
+  const both = (field: 'reads' | 'writes' | 'compared' | 'stale') => bare.report[field] + covered.report[field];
+  return [
+    `The database was gone for ${down}. Writers waited meanwhile, readers did not.`,
+    `Failed calls: ${count(failures(bare))} without staleIfError → ${count(failures(covered))} with staleIfError: '${staleIfError}'.`,
+    'failed, p50 and p99 are those of the first run → those of the second one; all else is counted in the second one.',
+    `Stale reads, which show less than had been written: ${count(both('stale'))}. Writes: ${count(both('writes'))}. ${count(both('reads'))} reads were checked by version, ${count(both('compared'))} more compared with the database.`,
+  ].join('\n');
+}
+
+export function failures({ report }: OutageReport): number {
+  return methods.reduce((sum, method) => sum + report.failed[method], 0);
 }
 
 export function count(value: number): string {

@@ -5,6 +5,7 @@ import type { Cache } from 'cachette';
 import { Checks, type Read } from './checks.js';
 import type { Cities } from './cities.js';
 import type { Place } from './database.js';
+import { Gate } from './gate.js';
 import { Latency } from './latency.js';
 import { type Random, randomFrom, zipf } from './zipf.js';
 
@@ -21,6 +22,12 @@ export interface Plan {
   readonly checks?: Checks;
   /** Resolves when no other process writes any more. */
   readonly standstill?: () => Promise<void>;
+  /** Happens during the run, which does not end before. */
+  readonly incident?: () => Promise<void>;
+  /** Who writes, or compares with the database, passes here; who reads does not. */
+  readonly gate?: Gate;
+  /** Failures of reads are counted. Without it, the first one ends the run. */
+  readonly countsFailures?: boolean;
 }
 
 export type Method = 'find' | 'largest' | 'search';
@@ -31,8 +38,15 @@ export interface Report {
   readonly writes: number;
   readonly compared: number;
   readonly stale: number;
-  /** The time of each read. */
+  /** How many reads failed. */
+  readonly failed: Readonly<Record<Method, number>>;
+  /** The time of each read that gave something. */
   readonly latency: Readonly<Record<Method, Latency>>;
+}
+
+interface AnyRead {
+  readonly method: Method;
+  readonly read: Read;
 }
 
 const writers = 2;
@@ -49,14 +63,18 @@ class Workload {
   readonly #plan: Plan;
   readonly #checks: Checks;
   readonly #latency = { find: new Latency(), largest: new Latency(), search: new Latency() };
+  readonly #failed = { find: 0, largest: 0, search: 0 };
+  readonly #gate: Gate;
   readonly #anyPlace: (random: Random) => Place;
   readonly #anyCountry: (random: Random) => string;
+  #isIncidentOver = true;
   #startedAt = 0;
   #seconds = 0;
 
   constructor(plan: Plan) {
     this.#plan = plan;
     this.#checks = plan.checks ?? new Checks();
+    this.#gate = plan.gate ?? new Gate();
     this.#anyPlace = zipf(plan.places);
     this.#anyCountry = zipf([...new Set(plan.places.map(({ country }) => country))]);
   }
@@ -65,6 +83,7 @@ class Workload {
     const { readers, seed = 0, standstill } = this.#plan;
     this.#startedAt = performance.now();
     const tasks = [
+      this.#goThroughIncident(),
       ...Array.from({ length: readers }, (_, n) => this.#keepReading(randomFrom(seed + n))),
       ...Array.from({ length: writers }, (_, n) => this.#keepWriting(randomFrom(seed + readers + n))),
       this.#keepComparing(randomFrom(seed + readers + writers)),
@@ -77,19 +96,34 @@ class Workload {
 
   report(): Report {
     const { checked, compared, stale, writes } = this.#checks;
-    return { seconds: this.#seconds, reads: checked, writes, compared, stale, latency: this.#latency };
+    const [seconds, failed, latency] = [this.#seconds, this.#failed, this.#latency];
+    return { seconds, reads: checked, writes, compared, stale, failed, latency };
+  }
+
+  async #goThroughIncident(): Promise<void> {
+    this.#isIncidentOver = false;
+    await this.#plan.incident?.();
+    this.#isIncidentOver = true;
   }
 
   async #keepReading(random: Random): Promise<void> {
     while (this.#isRunning) {
-      const { method, read } = this.#anyRead(random);
-      const check = this.#checks.beforeRead();
-      const startedAt = performance.now();
+      await this.#read(this.#anyRead(random));
+      // Each request to a server comes by itself; between two of them others have their turn.
+      await setImmediate();
+    }
+  }
+
+  async #read({ method, read }: AnyRead): Promise<void> {
+    const check = this.#checks.beforeRead();
+    const startedAt = performance.now();
+    try {
       const seen = await read();
       this.#latency[method].record(Math.ceil((performance.now() - startedAt) * 1e6));
       check(seen);
-      // Each request to a server comes by itself; between two of them others have their turn.
-      await setImmediate();
+    } catch (error) {
+      if (!this.#plan.countsFailures) throw error;
+      this.#failed[method]++;
     }
   }
 
@@ -98,9 +132,8 @@ class Workload {
     for (let count = 1; this.#isRunning; count++) {
       const { id, name, population } = this.#anyPlace(random);
       const newPopulation = Math.round(population * (0.5 + random()));
-      await this.#checks.write(() =>
-        count % 2 ? cities.rename(id, `${name} ${count}`) : cities.setPopulation(id, newPopulation),
-      );
+      const write = () => (count % 2 ? cities.rename(id, `${name} ${count}`) : cities.setPopulation(id, newPopulation));
+      await this.#gate.pass(() => this.#checks.write(write));
       await setTimeout(pauseOfWriterMs);
     }
   }
@@ -109,7 +142,7 @@ class Workload {
     while (this.#isRunning) {
       const { method, read } = this.#anyRead(random);
       // A search may miss a new name for ten seconds, as it says; that its rows are current is checked at each read.
-      if (method !== 'search') await this.#compare(read);
+      if (method !== 'search') await this.#gate.pass(() => this.#compare(read));
       await setTimeout(pauseOfComparerMs);
     }
   }
@@ -131,7 +164,7 @@ class Workload {
     if (cache.enabled) await this.#checks.compare(read, () => cache.bypass(read));
   }
 
-  #anyRead(random: Random): { method: Method; read: Read } {
+  #anyRead(random: Random): AnyRead {
     const { cities } = this.#plan;
     const { id, name } = this.#anyPlace(random);
     const country = this.#anyCountry(random);
@@ -146,6 +179,6 @@ class Workload {
   }
 
   get #isRunning(): boolean {
-    return this.#elapsed < this.#plan.seconds;
+    return this.#elapsed < this.#plan.seconds || !this.#isIncidentOver;
   }
 }

@@ -221,7 +221,8 @@ export class Compute {
       const otherwise = this.#isError ? '' : ', or return a plain object';
       const instead = isInstance ? `; name its class in \`revive\`${otherwise}` : '';
       const kind = this.#isError ? 'error' : 'result';
-      this.#core.warn('unstorable', `${this.#subject.policy.where}: the ${kind} is not cached, as ${what}${instead}`);
+      const why = this.#isError ? what.replace(/^result\b/, 'it') : what;
+      this.#core.warn('unstorable', `${this.#subject.policy.where}: the ${kind} is not cached, as ${why}${instead}`);
       return undefined;
     }
   }
