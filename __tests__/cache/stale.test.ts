@@ -67,6 +67,18 @@ describe('staleWhileRevalidate', () => {
     expect(await told(read)).toEqual([1, 'hit: fresh']);
   });
 
+  it('serves the old value no more where `storeWhen` does not want the new one', async () => {
+    const read = cache.wrap('x', x.run, { ...options, storeWhen: (value) => value === 0 });
+    await fill(read);
+    A = 1;
+    clock.advance(ttl);
+    expect(await told(read)).toEqual([0, 'stale: revalidating']);
+    await (await x.begun()).end();
+    await jobs();
+    x.automatic = true;
+    expect(await told(read)).toEqual([1, 'miss: absent']);
+  });
+
   it('serves nothing that is older than it allows', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);

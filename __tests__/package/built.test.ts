@@ -67,7 +67,7 @@ describe('cachette/postgres', () => {
     const script = join('__tests__', 'package', 'feeds.mjs');
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, form, postgres.uri], { cwd: root });
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual({ told: { tags: [], status: 'done' }, isKnownError: true });
+    expect(JSON.parse(stdout)).toEqual({ told: { tags: [], kind: 'invalidate', status: 'done' }, isKnownError: true });
   });
 
   test('has types that need none of pg', () => {

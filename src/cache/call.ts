@@ -209,7 +209,7 @@ export class Call {
       core: this.#core,
       subject: this.#subject,
       look: this.#look,
-      isRefresh: this.#scope.mode === 'refresh',
+      replaces: this.#scope.mode === 'refresh' ? 'always' : 'never',
       keepsError: (error) => !this.#mayCover(error) && this.#look.isKept(error),
     });
     const arrived = await this.#arrival(load, reading);

@@ -63,6 +63,8 @@ export interface Computed {
   readonly landing: Landing;
   /** Whether an entry with the result is kept, which no caller waits for; undefined if it is not to be. */
   readonly stored: Promise<boolean> | undefined;
+  /** The user's `storeWhen` has said that this result is not to be kept. */
+  readonly isUnwanted: boolean;
 }
 
 /** Late generations with the tokens that make the result storable; `undefined` where none was read before the compute. */
@@ -111,6 +113,7 @@ export class Compute {
   readonly #options: ComputeOptions;
   #stored: Promise<boolean> | undefined;
   #isError = false;
+  #isUnwanted = false;
   #loadMs = 0;
 
   constructor(core: Core, subject: Subject, flight: Flight, options: ComputeOptions) {
@@ -151,7 +154,8 @@ export class Compute {
     flights.outdateBefore(this.flight);
     const payload = this.#take(value);
     const landing = await this.#land({ own, payload, inheritance, value, holds: reading.holds });
-    return { value: this.#handedOut(value, payload), landing, stored: this.#stored };
+    const isUnwanted = this.#isUnwanted;
+    return { value: this.#handedOut(value, payload), landing, stored: this.#stored, isUnwanted };
   }
 
   /** The failure is stored like a result, to be thrown again. */
@@ -242,6 +246,7 @@ export class Compute {
   async #land(result: Result): Promise<Landing> {
     const { own, payload, inheritance, value, holds } = result;
     const verdict = this.#verdict(value);
+    this.#isUnwanted = verdict?.store === false;
     const names = verdict && this.#allNames(inheritance, verdict);
     const late = own && verdict && this.#late(own, inheritance, verdict);
     const now = late && (late.size === 0 ? late : await this.#readAgain(late));

@@ -20,8 +20,11 @@ export interface LoadParts {
   readonly core: Core;
   readonly subject: Subject;
   readonly look: Look;
-  /** Who loads does not want the old value any more, whatever becomes of the new one. */
-  readonly isRefresh: boolean;
+  /**
+   * Who loads is done with the old value, although the new one is not stored: `always`, or where `storeWhen` does not want it
+   * to be, as it would be served on and on, and the method run for nothing.
+   */
+  readonly replaces: 'always' | 'unwanted' | 'never';
   /** Whether a failure is kept. */
   readonly keepsError: (error: unknown) => boolean;
 }
@@ -106,10 +109,11 @@ export class Load {
   }
 
   async #run(compute: Compute, reading: Reading): Promise<Computed> {
-    const { core, subject, isRefresh } = this.#parts;
+    const { core, subject, replaces } = this.#parts;
     const computed = await compute.run(reading);
     core.backOffs.end(subject.key);
-    if (!computed.stored && isRefresh) core.discard(subject.key);
+    const isDone = replaces === 'always' || (replaces === 'unwanted' && computed.isUnwanted);
+    if (!computed.stored && isDone) core.discard(subject.key);
     this.flight.land(computed.landing);
     return computed;
   }

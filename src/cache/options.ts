@@ -47,7 +47,7 @@ export interface ErrorCaching {
 export interface CachePolicy {
   /** `true`: each hit restarts `ttl`. Default `false`. */
   sliding?: boolean | undefined;
-  /** Absolute cap of a sliding entry, from writing. Default none. */
+  /** The longest that an entry lives, from writing, however often it is read. Default none. */
   maxLifetime?: Duration | undefined;
   /** Taken off `ttl` at random: a number is a fraction of it (0 to 1), a string a duration. Default `0`. */
   jitter?: number | Extract<Duration, string> | undefined;

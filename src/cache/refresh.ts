@@ -1,6 +1,7 @@
 /** Loads a new value for an entry that is old, or will soon be, while callers are served the entry. */
 
 import type { Entry } from '../base/entry.js';
+import { isCacheTimeoutError } from '../base/errors.js';
 import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
@@ -46,17 +47,20 @@ async function replace(aged: Aged): Promise<void> {
   }
 }
 
-/** The method has failed where no caller saw it. An error that is an answer is not to be hidden behind the old value. */
+/**
+ * The method has failed where no caller saw it. An error that is an answer is not to be hidden behind the old value; that it
+ * is late is none.
+ */
 export function leaveAlone(core: Core, { key, policy }: Subject, look: Look, error: unknown): void {
   core.backOffs.begin(key, policy.backOffMs);
-  if (!look.isCoverable(error) && !look.isKept(error)) core.discard(key);
+  if (!isCacheTimeoutError(error) && !look.isCoverable(error) && !look.isKept(error)) core.discard(key);
 }
 
 async function loadAnew(aged: Aged, look: Look): Promise<void> {
   const { core, subject } = aged;
   // A failure is not kept in the place of a value that goes on being served.
   const keepsError = (error: unknown): boolean => !look.isCoverable(error) && look.isKept(error);
-  const load = new Load({ core, subject, look, isRefresh: false, keepsError });
+  const load = new Load({ core, subject, look, replaces: 'unwanted', keepsError });
   const work = load.during(() => loadIn(load, aged, look));
   await waitFor<unknown>(load.flight, work, {
     method: subject.method,
