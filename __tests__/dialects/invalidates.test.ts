@@ -96,8 +96,8 @@ describe('@Invalidates', () => {
     await expect(products.untold(true)).rejects.toBe(error);
     expect(await products.find('1')).toBe('1#3');
     expect(told).toEqual([
-      { tags: [], status: 'done' },
-      { tags: [], status: 'done' },
+      { tags: [], kind: 'invalidate', status: 'done' },
+      { tags: [], kind: 'invalidate', status: 'done' },
     ]);
     expect(warnings).toEqual([expect.stringMatching(/untold.*every entry was invalidated: Error: no tags/)]);
   });

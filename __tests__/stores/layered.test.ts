@@ -74,7 +74,7 @@ describe('a store in front of another', () => {
 
   // near misses x · far: get x, executed · forget(x) removes it from both, returns · the reply arrives: not to be kept nearby
   it('keeps nothing nearby that was removed while it was on its way', async () => {
-    const text = JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null]) + '\n1';
+    const text = JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null, 0, 0, 0, null]) + '\n1';
     far.data.set('n:1:x', text);
     const reading = far.sent('getMany', 'n:1:x');
     const found = backend.getMany(['n:1:x']);
@@ -88,7 +88,7 @@ describe('a store in front of another', () => {
 
   // far: get x, the reply arrives · set x nearby is on its way · forget(x): waits for it, and removes x
   it('removes what is just being kept nearby', async () => {
-    far.data.set('n:1:x', JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null]) + '\n1');
+    far.data.set('n:1:x', JSON.stringify(['1', 'json', Date.now(), 60_000, 0, null, 0, 0, 0, null]) + '\n1');
     const writing = near.sent('set', 'n:1:x');
     await backend.getMany(['n:1:x']);
     const set = await writing;

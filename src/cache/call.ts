@@ -4,15 +4,15 @@ import type { Entry, Payload } from '../base/entry.js';
 import { isCacheTimeoutError } from '../base/errors.js';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { Flight, Landing } from '../policies/flight.js';
-import { isAbortSignal } from '../policies/key.js';
 import type { Reading } from '../stores/store.js';
 import type { Computed, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Load } from './load.js';
 import { Look } from './look.js';
 import { waitFor } from './patience.js';
-import { leaveAlone, refresh } from './refresh.js';
+import { afterFailure, refresh } from './refresh.js';
 import type { Scope } from './scope.js';
+import { callersSignal } from './signals.js';
 
 /** Boxed, as `undefined` is a value too. */
 interface Answer {
@@ -20,6 +20,11 @@ interface Answer {
   /** The value is an error that was kept, to be thrown. */
   readonly isError?: boolean;
   readonly isStale?: boolean;
+}
+
+/** An answer that counts as given when it is taken. */
+interface Taken {
+  readonly take: () => Answer;
 }
 
 /** Why a stale value is served: a new one is on its way, the method has failed, or it is late. */
@@ -45,6 +50,8 @@ export class Call {
   readonly #stopwatch: Stopwatch;
   readonly #look: Look;
   #reason = '';
+  /** The caller's own. */
+  readonly #signal: AbortSignal | undefined;
   /** There was an entry that may be served should the method fail. */
   #hasFallback = false;
 
@@ -54,6 +61,7 @@ export class Call {
     this.#scope = scope;
     this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
     this.#look = new Look(core, subject, scope);
+    this.#signal = callersSignal(subject.args);
   }
 
   async answer(): Promise<unknown> {
@@ -119,14 +127,31 @@ export class Call {
     return freshness?.state === 'fresh' ? this.#use(reading) : undefined;
   }
 
+  /** What another process has stored. The caller may have left by the time that it is found: it is told when it is taken. */
+  #findFresh(reading: Reading): Taken | undefined {
+    const { freshness, reason } = this.#look.judge(reading);
+    const answer = freshness?.state === 'fresh' ? this.#open(reading.entry as Entry) : undefined;
+    const take = (): Answer => {
+      this.#reason = reason;
+      this.#useFresh(reading.entry as Entry, reading);
+      return answer as Answer;
+    };
+    return answer && { take };
+  }
+
   /** Undefined if the value cannot be decoded. */
   #use(reading: Reading, stale?: Stale): Answer | undefined {
     const entry = reading.entry as Entry;
+    const answer = this.#open(entry);
+    if (!answer) return undefined;
+    if (stale) this.#useStale(entry, reading, stale);
+    else this.#useFresh(entry, reading);
+    return { ...answer, isStale: stale !== undefined };
+  }
+
+  #open(entry: Entry): Answer | undefined {
     try {
-      const answer = { value: entry.payload?.copy(), isError: entry.isError, isStale: stale !== undefined };
-      if (stale) this.#useStale(entry, reading, stale);
-      else this.#useFresh(entry, reading);
-      return answer;
+      return { value: entry.payload?.copy(), isError: entry.isError };
     } catch (error) {
       this.#reason = 'undecodable';
       const message = `The entry ${this.#subject.key} cannot be decoded: ${String(error)}`;
@@ -141,7 +166,7 @@ export class Call {
     const late = entry.generations.map(([name]) => name).filter((name) => !this.#look.names.includes(name));
     if (late.length > 0) hints.set(key, late);
     if (entry.sliding && !isGraced && !this.#look.transaction)
-      this.#core.inBackground(slide(this.#core, key, entry, this.#look.changes));
+      this.#core.inBackground(slide(this.#core, this.#subject, entry, this.#look.changes));
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
@@ -205,28 +230,39 @@ export class Call {
   }
 
   async #lead(reading: Reading): Promise<unknown> {
+    if (this.#signal?.aborted) return this.#giveUp(this.#signal.reason);
     const load = new Load({
       core: this.#core,
       subject: this.#subject,
       look: this.#look,
+      isSameCall: () => true,
       replaces: this.#scope.mode === 'refresh' ? 'always' : 'never',
       keepsError: (error) => !this.#mayCover(error) && this.#look.isKept(error),
     });
     const arrived = await this.#arrival(load, reading);
+    if ('take' in arrived) return opened(arrived.take());
     if (!('landing' in arrived)) return opened(arrived);
     inherit(this.#core, this.#scope, arrived.landing.generations, arrived.landing.names);
     this.#tell('miss');
     return arrived.value;
   }
 
-  async #arrival(load: Load, reading: Reading): Promise<Computed | Answer> {
-    const find = (found: Reading): Answer | undefined => this.#hit(found);
+  /** The caller has gone before the method had to run. */
+  #giveUp(reason: unknown): never {
+    this.#reason = 'aborted';
+    this.#failed();
+    throw reason;
+  }
+
+  async #arrival(load: Load, reading: Reading): Promise<Computed | Answer | Taken> {
+    const find = (found: Reading): Taken | undefined => this.#findFresh(found);
     const isForAll = this.#isFleetWide(reading);
-    const work = load.during<Computed | Answer>(() => (isForAll ? load.runForAll(find) : load.run(reading)));
+    const work = load.during<Computed | Taken>(() => (isForAll ? load.runForAll(find) : load.run(reading)));
     try {
       return await this.#waitingFor(load.flight, work, () => {
         load.goOn(work, (error) => {
-          if (this.#hasFallback) leaveAlone(this.#core, this.#subject, this.#look, error);
+          if (this.#hasFallback)
+            afterFailure({ core: this.#core, subject: this.#subject, look: this.#look, load }, error);
         });
       });
     } catch (error) {
@@ -263,8 +299,7 @@ export class Call {
 
   /** Who has stopped waiting wants nothing instead. */
   #mayCover(error: unknown): boolean {
-    const signal = this.#subject.args.find(isAbortSignal);
-    const isGivenUp = signal?.aborted === true && signal.reason === error;
+    const isGivenUp = this.#signal?.aborted === true && this.#signal.reason === error;
     return this.#hasFallback && !isGivenUp && this.#look.isCoverable(error);
   }
 
@@ -293,7 +328,7 @@ export class Call {
 
   /** Waits as long as the caller wants to, and keeps the compute around from being joined by what it waits for. */
   async #waitingFor<T extends object>(flight: Flight, work: Promise<T>, left: () => void): Promise<T | Answer> {
-    const { policy, method, args } = this.#subject;
+    const { policy, method } = this.#subject;
     const outer = this.#scope.flight;
     outer?.waitingFor.add(flight);
     try {
@@ -301,7 +336,7 @@ export class Call {
         method,
         softMs: this.#hasFallback ? policy.softTimeoutMs : undefined,
         hardMs: policy.hardTimeoutMs,
-        signal: args.find(isAbortSignal),
+        signal: this.#signal,
         instead: () => this.#findStale('timeout'),
         left,
       });
@@ -355,11 +390,24 @@ function copyOf(payload: Payload | undefined): Answer | undefined {
  *
  *   T0 reads x, sliding · forget(x) deletes it, or T1 stores a newer one · T0 writes x again: must not
  */
-export async function slide(core: Core, key: string, entry: Entry, changes: number): Promise<void> {
+export async function slide(core: Core, { key, format }: Slid, entry: Entry, changes: number): Promise<void> {
   const { store, writes } = core;
   // By now there may be an entry with another ttl, which must not get this one's.
   if (writes.changedSince(key, changes) || (await store.slide(key, entry))) return;
+  if (entry.staleMs > 0 && !(await isStillStored(core, { key, format }, entry))) return;
   await core.commit(key, { ...entry, accessedAt: core.clock.now() }, () => !writes.changedSince(key, changes));
+}
+
+type Slid = Pick<Subject, 'key' | 'format'>;
+
+/**
+ * Memory here may not know that another process has replaced the entry:
+ *
+ *   T0 has x in memory, sliding · T1 refreshes x: a newer one, stored · T0 reads x, due to be written again: must not
+ */
+async function isStillStored(core: Core, { key, format }: Slid, entry: Entry): Promise<boolean> {
+  const latest = await core.store.read(key, { names: [], format, maxStalenessMs: undefined, beyondMemory: true });
+  return latest.entry?.writtenAt === entry.writtenAt;
 }
 
 /** @throws the error that was kept */

@@ -12,7 +12,7 @@ import { CacheConfigError } from '../base/errors.js';
 import { UnstorableError } from '../policies/codec.js';
 import { monotonicMs } from '../policies/deadline.js';
 import type { Flight, Landing } from '../policies/flight.js';
-import { generationLifetimeMs, type Tokens, unknownToken } from '../policies/generations.js';
+import { generationLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
 import type { Reading } from '../stores/store.js';
 import type { Core } from './core.js';
@@ -56,6 +56,8 @@ export interface Subject {
   readonly self: unknown;
   readonly args: readonly unknown[];
   readonly run: Run;
+  /** The key that the call has by now, as its arguments are; undefined if it has none any more. */
+  readonly keyNow: () => string | undefined;
 }
 
 export interface Computed {
@@ -87,6 +89,8 @@ export interface ComputeOptions {
   readonly isStorable: boolean;
   /** Whether a failure is kept. */
   readonly keepsError: (error: unknown) => boolean;
+  /** Whether the arguments still are what the key says. */
+  readonly isSameCall: () => boolean;
 }
 
 /** What the method gave, and what it was given under. */
@@ -128,14 +132,16 @@ export class Compute {
     return this.#stored;
   }
 
-  async run(reading: Reading): Promise<Computed> {
+  /** Undefined if, when the method is about to run, the call has become another one. */
+  async run(reading: Reading): Promise<Computed | undefined> {
     const { flights, seen } = this.#core;
     const { names, version, isStorable } = this.#options;
     const captured = isStorable ? await this.#capture(reading) : undefined;
     const own = captured && new Map(names.map((name) => [name, captured.get(name)]));
     if (captured) seen.note(captured, flights.arrival());
-    // Who would join compares the version as if it were a generation without a name.
-    const comparable = own && version !== undefined ? new Map(own).set('', version) : own;
+    if (!this.#options.isSameCall()) return undefined;
+    // Who would join compares the version as if it were a generation.
+    const comparable = own && version !== undefined ? new Map(own).set(versionName, version) : own;
     this.flight.start(flights.startTime(), comparable, reading.holds);
 
     const inheritance = new Inheritance(this.#core);

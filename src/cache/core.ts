@@ -86,7 +86,7 @@ export class Core {
 
   /** The only way in which an entry gets into the store. `wanted` is asked at the last moment. Never rejects. */
   commit(key: string, entry: Entry, wanted: () => boolean): Promise<boolean> {
-    return this.writes.add(key, async () => {
+    return this.#write(key, async () => {
       try {
         if (!wanted()) return false;
         this.writes.changed(key);
@@ -104,11 +104,18 @@ export class Core {
 
   /** Removes an entry that a newer result was not to replace. Reads that come later wait for it. */
   discard(key: string): void {
-    void this.writes.add(key, async () => {
+    void this.#write(key, async () => {
       this.writes.changed(key);
       await this.store.remove([key]);
       return false;
     });
+  }
+
+  /** No caller waits for it. */
+  #write(key: string, write: () => Promise<boolean>): Promise<boolean> {
+    const writing = this.writes.add(key, write);
+    if (this.#waitUntil) this.inBackground(writing);
+    return writing;
   }
 
   /** Work that no caller waits for; {@link settled} does. It must not reject. */

@@ -4,7 +4,7 @@
  */
 
 import { awaited, later } from '../policies/deadline.js';
-import type { LeaseEnd } from '../stores/store.js';
+import type { LeaseEnd, LeaseState } from '../stores/store.js';
 import type { Core } from './core.js';
 
 /** A dead process holds up the others no longer than this. */
@@ -24,6 +24,8 @@ export interface Waiting<T> {
   readonly key: string;
   /** For a message. */
   readonly where: string;
+  /** Whether anybody still waits for the value. */
+  readonly isWanted: () => boolean;
   /** Called when another process computes and this call begins to wait. */
   readonly onWait: () => void;
   /** Looks for the value once more. */
@@ -31,13 +33,8 @@ export interface Waiting<T> {
 }
 
 /** Resolves when another process has stored the value, or when it is this one's turn to compute it. */
-export async function takeTurn<T>({
-  core,
-  key,
-  where,
-  onWait,
-  find,
-}: Waiting<T>): Promise<Turn | { readonly answer: T }> {
+export async function takeTurn<T>(waiting: Waiting<T>): Promise<Turn | { readonly answer: T }> {
+  const { core, key, where, isWanted, onWait, find } = waiting;
   const name = core.names.lease(key);
   for (let pauseMs = firstPauseMs, waitedMs = 0; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     const state = await core.store.lease(name, leaseMs);
@@ -46,6 +43,7 @@ export async function takeTurn<T>({
     if (state === 'taken' && waitedMs === 0) onWait();
     if (state === 'taken') await pause(pauseMs * (0.5 + Math.random() / 2));
     waitedMs += pauseMs;
+    if (!isWanted()) return giveUp(core, name, state);
     // Also with the lease: whoever had it before may have stored the value since this call looked for it.
     const answer = await find();
     if (answer === undefined && state === 'mine') return { end: hold(core, name) };
@@ -54,6 +52,15 @@ export async function takeTurn<T>({
     return { answer };
   }
 }
+
+/** Nobody waits: the method is not run for nobody, and others need not wait for that. */
+async function giveUp(core: Core, name: string, state: LeaseState): Promise<never> {
+  if (state === 'mine') await core.store.endLease(name, 'open');
+  throw new UnwantedError();
+}
+
+/** All callers have gone while another process computed. */
+export class UnwantedError extends Error {}
 
 /** The same for who need not wait: `taken` if another process computes. */
 export async function tryTurn(core: Core, key: string, where: string): Promise<Turn | 'taken'> {
@@ -76,8 +83,11 @@ function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
     });
   };
   renewLater();
+  let isOver = false;
   return (how) => {
     cancel();
+    if (isOver) return Promise.resolve();
+    isOver = true;
     return core.store.endLease(name, how);
   };
 }

@@ -65,8 +65,9 @@ function firstLacking({ generations }: Entry, names: Names, expectation: Expecta
 }
 
 function versionObjection(entry: Entry, { version }: Expectation): Objection | undefined {
-  if (version === undefined) return undefined;
-  if (version === 'unknown') return { makes: 'unverified', reason: 'version unknown' };
+  // One who does not ask for the version cannot say that it is still this one.
+  if (version === undefined && entry.version === undefined) return undefined;
+  if (version === undefined || version === 'unknown') return { makes: 'unverified', reason: 'version unknown' };
   return entry.version === version.current ? undefined : invalidated('version changed');
 }
 

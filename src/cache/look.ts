@@ -2,7 +2,7 @@
 
 import { isCacheConfigError } from '../base/errors.js';
 import { type Freshness, freshnessOf } from '../policies/freshness.js';
-import type { Tokens } from '../policies/generations.js';
+import { type Tokens, versionName } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
@@ -100,7 +100,7 @@ export class Look {
    */
   comparable(tokens: Tokens | undefined): Tokens | undefined {
     if (this.#version === undefined || !tokens) return tokens;
-    return this.#version === 'unknown' ? undefined : new Map(tokens).set('', this.#version.current);
+    return this.#version === 'unknown' ? undefined : new Map(tokens).set(versionName, this.#version.current);
   }
 
   /** Whether an old value may hide this failure. A mistake in how the cache is used is to be seen. */
@@ -121,7 +121,10 @@ export class Look {
     const { key, policy, self, args } = this.#subject;
     const { versionOf } = policy;
     if (!versionOf) return undefined;
-    const asking = this.#core.versions.current(key, policy.where, () => versionOf(self, args));
+    const { versions } = this.#core;
+    const { where } = policy;
+    const ask = (): unknown => versionOf(self, args);
+    const asking = this.transaction ? versions.alone(where, ask) : versions.current(key, { self, where, ask });
     return asking.then((current) => (current === undefined ? 'unknown' : { current }));
   }
 

@@ -4,8 +4,8 @@ import { CacheConfigError, isInvalidationError } from '../base/errors.js';
 import type { Outcome } from '../base/events.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
-import { freshnessOf } from '../policies/freshness.js';
-import { isAbortSignal, UnkeyableError } from '../policies/key.js';
+import { freshnessOf, isAging } from '../policies/freshness.js';
+import { UnkeyableError } from '../policies/key.js';
 import type { LocalHit } from '../stores/store.js';
 import { Call, inherit, slide } from './call.js';
 import type { Run, Subject } from './compute.js';
@@ -16,6 +16,7 @@ import type { Counts } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
 import { refresh } from './refresh.js';
 import { currentScope, type Scope, transactionOf } from './scope.js';
+import { withSignal } from './signals.js';
 
 /** Where a method's entries lie, per name that it has. */
 interface Place {
@@ -155,6 +156,7 @@ export class CachedMethod implements CachedMethodHandle {
       key,
       self,
       args,
+      keyNow: () => this.#keyed(self, args).key,
     };
   }
 
@@ -171,7 +173,8 @@ export class CachedMethod implements CachedMethodHandle {
 
   #peek({ isStrong }: Scope, { key, self, args }: Peeked): LocalHit | undefined {
     const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
-    if (!local) return undefined;
+    // Which version is the current one only the method's own function knows.
+    if (!local || local.entry.version !== undefined) return undefined;
     const names = this.#namesBeyondKey(self, args);
     if (names?.length === 0) return local;
     const { generations } = local.entry;
@@ -197,6 +200,7 @@ export class CachedMethod implements CachedMethodHandle {
     const { clock, store } = this.#core;
     const { entry } = local;
     const now = clock.now();
+    if (!isAging(entry, now, this.#policy.refreshAhead)) return false;
     const chance = store.canLease ? undefined : 1 - Math.random();
     const condition = {
       entry,
@@ -219,7 +223,8 @@ export class CachedMethod implements CachedMethodHandle {
     } catch {
       return undefined;
     }
-    if (slides) this.#core.inBackground(slide(this.#core, key, entry, this.#core.writes.changes));
+    if (slides)
+      this.#core.inBackground(slide(this.#core, { key, format: this.#format }, entry, this.#core.writes.changes));
     if (scope.inheritance) inherit(this.#core, scope, generations);
     outcomes.count(place.counts, 'hit');
     if (outcomes.watched || scope.listener) {
@@ -361,11 +366,6 @@ export class CachedMethod implements CachedMethodHandle {
 /** To a Map 0 and -0 are the same; a long text would be kept alive for nothing. */
 function isMemorable(only: unknown): only is string | number {
   return typeof only === 'string' ? only.length <= 64 : typeof only === 'number' && only !== 0;
-}
-
-/** The signal of a caller ends that caller's wait; the method has others to wait for it, and gets the one of them all. */
-function withSignal(args: unknown[], signal: () => AbortSignal): unknown[] {
-  return args.some(isAbortSignal) ? args.map((arg) => (isAbortSignal(arg) ? signal() : arg)) : args;
 }
 
 /** A method that throws at once rejects like any other. */

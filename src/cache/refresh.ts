@@ -6,7 +6,7 @@ import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { tryTurn } from './fleet.js';
-import { elsewhere, Load } from './load.js';
+import { ChangedCallError, elsewhere, Load } from './load.js';
 import { Look } from './look.js';
 import { waitFor } from './patience.js';
 import { currentScope, withoutScope } from './scope.js';
@@ -35,37 +35,52 @@ export function refresh(core: Core, subject: Subject, entry: Entry, reading?: Re
 
 async function replace(aged: Aged): Promise<void> {
   const { core, subject } = aged;
-  const { policy } = subject;
-  let look: Look | undefined;
+  let look: Look;
   try {
     look = new Look(core, subject, currentScope());
-    await loadAnew(aged, look);
   } catch (error) {
-    const message = `${policy.where}: a new value could not be loaded in the background: ${String(error)}`;
+    const message = `${subject.policy.where}: a function in the options threw: ${String(error)}`;
+    core.report({ code: 'callback', message, cause: error, loud: true });
+    return;
+  }
+  // A failure is not kept in the place of a value that goes on being served.
+  const keepsError = (error: unknown): boolean => !look.isCoverable(error) && look.isKept(error);
+  const isSameCall = (): boolean => subject.keyNow() === subject.key;
+  const load = new Load({ core, subject, look, isSameCall, keepsError, replaces: 'unwanted' });
+  try {
+    await loadAnew(load, aged, look);
+  } catch (error) {
+    if (error instanceof ChangedCallError) return;
+    const message = `${subject.policy.where}: a new value could not be loaded in the background: ${String(error)}`;
     core.report({ code: 'background', message, cause: error });
-    if (look) leaveAlone(core, subject, look, error);
+    afterFailure({ core, subject, look, load }, error);
   }
 }
 
-/**
- * The method has failed where no caller saw it. An error that is an answer is not to be hidden behind the old value; that it
- * is late is none.
- */
-export function leaveAlone(core: Core, { key, policy }: Subject, look: Look, error: unknown): void {
-  core.backOffs.begin(key, policy.backOffMs);
-  if (!isCacheTimeoutError(error) && !look.isCoverable(error) && !look.isKept(error)) core.discard(key);
+/** A load that has failed where no caller saw it. */
+interface Failed {
+  readonly core: Core;
+  readonly subject: Subject;
+  readonly look: Look;
+  readonly load: Load;
 }
 
-async function loadAnew(aged: Aged, look: Look): Promise<void> {
-  const { core, subject } = aged;
-  // A failure is not kept in the place of a value that goes on being served.
-  const keepsError = (error: unknown): boolean => !look.isCoverable(error) && look.isKept(error);
-  const load = new Load({ core, subject, look, replaces: 'unwanted', keepsError });
+/**
+ * The method is left alone for a while. An error that is an answer is not to be hidden behind the old value; that it is late
+ * is none.
+ */
+export function afterFailure({ core, subject, look, load }: Failed, error: unknown): void {
+  core.backOffs.begin(subject.key, subject.policy.backOffMs);
+  if (!isCacheTimeoutError(error) && !load.hasStored && !look.isCoverable(error)) core.discard(subject.key);
+}
+
+async function loadAnew(load: Load, aged: Aged, look: Look): Promise<void> {
+  const { method, policy } = aged.subject;
   const work = load.during(() => loadIn(load, aged, look));
   await waitFor<unknown>(load.flight, work, {
-    method: subject.method,
+    method,
     softMs: undefined,
-    hardMs: subject.policy.hardTimeoutMs,
+    hardMs: policy.hardTimeoutMs,
     signal: undefined,
     instead: () => Promise.resolve(undefined),
     left: () => {

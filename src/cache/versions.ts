@@ -5,6 +5,14 @@ import { withDeadline } from '../policies/deadline.js';
 /** Asks the user's function. May throw. */
 export type AskVersion = () => unknown;
 
+export interface VersionQuestion {
+  /** Whose version: the object that the method belongs to. */
+  readonly self: unknown;
+  /** For messages. */
+  readonly where: string;
+  readonly ask: AskVersion;
+}
+
 /**
  * As with reads of a store (see stores/batch.ts), nobody gets an answer that was asked for before he came:
  *
@@ -13,20 +21,22 @@ export type AskVersion = () => unknown;
 export class Versions {
   readonly #deadlineMs: number;
   readonly #report: (message: string, cause: unknown) => void;
-  readonly #gathering = new Map<string, Promise<string | undefined>>();
+  readonly #gathering = new Map<string, { readonly self: unknown; readonly answer: Promise<string | undefined> }>();
 
   constructor(deadlineMs: number, report: (message: string, cause: unknown) => void) {
     this.#deadlineMs = deadlineMs;
     this.#report = report;
   }
 
-  /** The version of what `key` names; undefined if that is not to be found out in time. */
-  current(key: string, where: string, ask: AskVersion): Promise<string | undefined> {
-    let answer = this.#gathering.get(key);
-    if (!answer) {
-      answer = this.#askSoon(key, where, ask);
-      this.#gathering.set(key, answer);
-    }
+  /**
+   * The version of what `key` names; undefined if that is not to be found out in time. Objects of one class may look at
+   * different data, such as those of a transaction each.
+   */
+  current(key: string, { self, where, ask }: VersionQuestion): Promise<string | undefined> {
+    const gathering = this.#gathering.get(key);
+    if (gathering && gathering.self === self) return gathering.answer;
+    const answer = this.#askSoon(key, where, ask);
+    this.#gathering.set(key, { self, answer });
     return answer;
   }
 
@@ -34,6 +44,11 @@ export class Versions {
     // Callers of one tick do not all arrive in the same promise job: some had one `await` more before.
     for (let job = 0; job < 3; job++) await Promise.resolve();
     this.#gathering.delete(key);
+    return this.alone(where, ask);
+  }
+
+  /** The same, and nobody shares the answer: inside a transaction it may be one that nobody else will ever get. */
+  async alone(where: string, ask: AskVersion): Promise<string | undefined> {
     try {
       return textOf(await withDeadline(askNow(ask), this.#deadlineMs));
     } catch (error) {

@@ -72,6 +72,7 @@ export class Flight {
   #abandonment: { readonly reason: unknown } | undefined;
   #abandonments = 0;
   #carriers: Carrier[] = [];
+  readonly #listeners: (() => void)[] = [];
   #controller: AbortController | undefined;
   readonly #fenced = new Set<string>();
 
@@ -116,7 +117,14 @@ export class Flight {
 
   /** The method runs in `flight`, for others too: who waits for this one waits for that. */
   carriedBy(flight: Flight): void {
-    this.#carriers.push({ flight, giveUp: flight.enter() });
+    const giveUp = flight.enter();
+    this.#carriers.push({ flight, giveUp });
+    if (this.#abandonment) giveUp(this.#abandonment.reason);
+  }
+
+  /** Calls `listener` each time that all callers have given up. */
+  onAbandoned(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /**
@@ -157,6 +165,7 @@ export class Flight {
     this.#abandonment = { reason };
     this.#controller?.abort(reason);
     for (const { giveUp } of this.#carriers) giveUp(reason);
+    for (const listener of this.#listeners) listener();
   }
 
   /** Somebody has come who waits, before the method was told of anything. */

@@ -73,8 +73,13 @@ export function freshnessOf(condition: Condition, policy: FreshnessPolicy): Fres
  * that a load takes: "Optimal Probabilistic Cache Stampede Prevention" (Vattani, Chierichetti, Lowenstein 2015), XFetch.
  */
 function isDue({ entry, remainingMs, now, chance }: Condition, refreshAhead: number | undefined): boolean {
-  if (refreshAhead === undefined || entry.isError) return false;
-  const lifetimeMs = Math.min(entry.ttlMs, entry.maxLifetimeMs);
-  if (lifetimeMs === Infinity || now - entry.writtenAt < refreshAhead * lifetimeMs) return false;
+  if (entry.isError || !isAging(entry, now, refreshAhead)) return false;
   return chance === undefined || -entry.loadMs * Math.log(chance) >= remainingMs;
+}
+
+/** Whether the part of its life is over after which a new value may be loaded ahead. */
+export function isAging(entry: Lifetime, now: number, refreshAhead: number | undefined): boolean {
+  if (refreshAhead === undefined) return false;
+  const lifetimeMs = Math.min(entry.ttlMs, entry.maxLifetimeMs);
+  return lifetimeMs < Infinity && now - entry.writtenAt >= refreshAhead * lifetimeMs;
 }

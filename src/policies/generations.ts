@@ -24,6 +24,9 @@ export function generationLifetimeMs(entryMs: number): number {
 /** Stands for a token that is not known. No generation has it. */
 export const unknownToken = '';
 
+/** Stands for a method's version among the generations that a running compute is compared by. No generation has it. */
+export const versionName = '';
+
 let pool = '';
 
 /**

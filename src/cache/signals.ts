@@ -1,0 +1,33 @@
+/** The `AbortSignal`s among a call's arguments: each ends that caller's wait, and the method gets the one of all its callers. */
+
+import { isAbortSignal } from '../policies/key.js';
+
+/** Those among the arguments, and the properties of those that are plain objects. */
+function signalsIn(args: readonly unknown[]): AbortSignal[] {
+  return args.flatMap((arg) => {
+    if (isAbortSignal(arg)) return [arg];
+    return isPlain(arg) ? Object.values(arg).filter(isAbortSignal) : [];
+  });
+}
+
+/** Aborted when the caller wants no answer any more; undefined where it has not said how it would tell. */
+export function callersSignal(args: readonly unknown[]): AbortSignal | undefined {
+  const signals = signalsIn(args);
+  return signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+}
+
+/** `args` with `signal` in the place of the caller's own; objects that hold one are copied. */
+export function withSignal(args: unknown[], signal: () => AbortSignal): unknown[] {
+  if (signalsIn(args).length === 0) return args;
+  const replaced = (value: unknown): unknown => (isAbortSignal(value) ? signal() : value);
+  return args.map((arg) => {
+    if (!isPlain(arg) || !Object.values(arg).some(isAbortSignal)) return replaced(arg);
+    return Object.fromEntries(Object.entries(arg).map(([name, value]) => [name, replaced(value)]));
+  });
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === Object.prototype || prototype === null;
+}
