@@ -122,6 +122,7 @@ class Gathering {
   /** Where the method is called from, as the elements' scopes are their own. */
   readonly #scope = currentScope();
   #wanted = new Map<unknown, Wanted>();
+  #isAboutToRun = false;
 
   constructor(core: Core, ids: ReadonlySet<unknown>, load: (ids: readonly unknown[]) => Promise<readonly unknown[]>) {
     this.#core = core;
@@ -145,7 +146,19 @@ class Gathering {
 
   decided(id: unknown): void {
     this.#undecided.delete(id);
-    if (this.#undecided.size === 0 && this.#wanted.size > 0) void this.#run();
+    if (this.#isReady && !this.#isAboutToRun) void this.#runSoon();
+  }
+
+  get #isReady(): boolean {
+    return this.#undecided.size === 0 && this.#wanted.size > 0;
+  }
+
+  /** Elements that are loaded in the background have decided long before; they all come within a few promise jobs. */
+  async #runSoon(): Promise<void> {
+    this.#isAboutToRun = true;
+    for (let job = 0; job < 3; job++) await Promise.resolve();
+    this.#isAboutToRun = false;
+    if (this.#isReady) await this.#run();
   }
 
   #item(id: unknown): Promise<unknown> {
