@@ -34,8 +34,13 @@ const dialectProject = (compiler, dialect) => ({
       : { '^.+\\.ts$': [`<rootDir>/__tests__/support/transform-${compiler}.cjs`, { dialect }] },
 });
 
-/** Many processes at a time, or much data: minutes. */
-const long = ['__tests__/fleet/**/*.test.ts', '__tests__/examples/cities.test.ts', '__tests__/failure/scale.test.ts'];
+/** Many processes at a time, much data, or the servers of the tests themselves: minutes. */
+const long = [
+  '__tests__/fleet/**/*.test.ts',
+  '__tests__/examples/cities.test.ts',
+  '__tests__/failure/scale.test.ts',
+  '__tests__/support/servers.test.ts',
+];
 
 /** @type {import('jest').Config} */
 module.exports = {

@@ -147,6 +147,16 @@ const makers: Readonly<Record<string, Make>> = {
     const { cache, aged } = await withAnOldEntry(options, () => setTimeout(50, 2));
     return outcomes(cache, aged);
   },
+  'timed out': async () => {
+    const cache = open();
+    const slow = cache.wrap('slow', () => setTimeout(50, 1), { timeout: { hard: '10ms' } });
+    return outcomes(cache, () => slow().catch(() => undefined));
+  },
+  aborted: async () => {
+    const cache = open();
+    const abortable = cache.wrap('abortable', (_signal: AbortSignal) => Promise.resolve(1));
+    return outcomes(cache, () => abortable(AbortSignal.abort()).catch(() => undefined));
+  },
   'error kept': async () => {
     const cache = open();
     const failing = cache.wrap('failing', () => Promise.reject(new Error('down')), { errors: { ttl: '10s' } });

@@ -285,7 +285,7 @@ export class Call {
     const reason = this.#reason;
     const answer = this.#mayCover(error) ? (await this.#findStale('error'))?.() : undefined;
     if (!answer) {
-      this.#reason = isCacheTimeoutError(error) ? 'timeout' : reason;
+      this.#reason = isCacheTimeoutError(error) ? 'timed out' : reason;
       this.#failed();
       throw error;
     }
