@@ -259,6 +259,22 @@ describe('over all processes', () => {
 });
 
 describe('elements of many', () => {
+  it('that are loaded ahead are no part of the call that was answered', async () => {
+    const inner = cache.wrap('inner', async (id: number) => id, { ttl: 1 });
+    class Shop {
+      @cache.CachedMany({ ttl, refreshAhead: 0.5 })
+      async find(ids: number[]): Promise<number[]> {
+        return Promise.all(ids.map((id) => inner(id)));
+      }
+    }
+    const shop = new Shop();
+    await shop.find([1]);
+    clock.advance(ttl * 0.6);
+    const { calls } = await cache.explain(() => shop.find([1]));
+    await jobs();
+    expect(calls.map(({ method }) => method)).toEqual(['Shop.find']);
+  });
+
   it('are loaded ahead in one run', async () => {
     const runs: number[][] = [];
     class Shop {

@@ -168,6 +168,12 @@ class Gathering {
     return wanted.item;
   }
 
+  /** The caller's scope, unless all are loaded in the background: then it is over, and its `explain` hears of nothing. */
+  #around(wanted: readonly Wanted[]): Scope {
+    const isCallers = wanted.some(({ scope }) => scope.listener === this.#scope.listener);
+    return isCallers ? this.#scope : (wanted[0] as Wanted).scope;
+  }
+
   /** Once for all that is wanted; again where an element could not share what it had waited for. */
   async #run(): Promise<void> {
     const ids = this.#ids.filter((id) => this.#wanted.has(id));
@@ -175,7 +181,7 @@ class Gathering {
     this.#wanted = new Map();
     const together = new Together(this.#core, wanted);
     try {
-      const items = await together.run(this.#scope, () => this.#load(ids));
+      const items = await together.run(this.#around(wanted), () => this.#load(ids));
       wanted.forEach(({ resolve }, i) => {
         resolve(items[i]);
       });
