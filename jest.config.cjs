@@ -34,12 +34,13 @@ const dialectProject = (compiler, dialect) => ({
       : { '^.+\\.ts$': [`<rootDir>/__tests__/support/transform-${compiler}.cjs`, { dialect }] },
 });
 
-/** Many processes at a time, much data, or the servers of the tests themselves: minutes. */
+/** Many processes at a time, much data, and servers that are started again and again: minutes. */
 const long = [
   '__tests__/fleet/**/*.test.ts',
   '__tests__/examples/cities.test.ts',
   '__tests__/failure/scale.test.ts',
   '__tests__/support/servers.test.ts',
+  '__tests__/integrations/postgres.test.ts',
 ];
 
 /** @type {import('jest').Config} */
