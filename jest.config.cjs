@@ -41,6 +41,9 @@ const long = [
   '__tests__/failure/scale.test.ts',
   '__tests__/support/servers.test.ts',
   '__tests__/integrations/postgres.test.ts',
+  '__tests__/failure/processes.test.ts',
+  '__tests__/failure/topologies.test.ts',
+  '__tests__/stores/traps.test.ts',
 ];
 
 /** @type {import('jest').Config} */
