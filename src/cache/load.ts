@@ -1,7 +1,7 @@
 /** One flight from its beginning to its end: runs the method here, or waits until another process has. */
 
 import type { Flight, Landing } from '../policies/flight.js';
-import type { LeaseEnd, Reading } from '../stores/store.js';
+import type { Reading } from '../stores/store.js';
 import { Compute, type Computed, type Subject } from './compute.js';
 import type { Core } from './core.js';
 import { takeTurn, type Turn, UnwantedError } from './fleet.js';
@@ -75,10 +75,6 @@ export class Load {
     core.inBackground(told);
   }
 
-  async run(reading: Reading): Promise<Computed> {
-    return this.#run(reading);
-  }
-
   /** Whether something is stored of what the method gave or threw. */
   get hasStored(): boolean {
     return this.#compute?.stored !== undefined;
@@ -107,14 +103,11 @@ export class Load {
   /** The turn ends with the load, or when nobody waits for it any more: the method may never end. */
   async runInTurn(turn: Turn, latest?: Reading): Promise<Computed> {
     const { core, look } = this.#parts;
-    const end = (how: LeaseEnd): void => {
-      core.inBackground(turn.end(how));
-    };
     this.flight.onAbandoned(() => {
-      end('open');
+      core.inBackground(turn.end('open'));
     });
     try {
-      return await this.#run(latest ?? (await look.read()));
+      return await this.run(latest ?? (await look.read()));
     } finally {
       const stored = this.#compute?.stored ?? Promise.resolve(false);
       core.inBackground(stored.then((isStored) => turn.end(isStored ? 'stored' : 'open')));
@@ -130,7 +123,8 @@ export class Load {
     return new Compute(core, subject, this.flight, { names, version, isStorable, keepsError: keeps, isSameCall });
   }
 
-  async #run(reading: Reading): Promise<Computed> {
+  /** Runs the method here. */
+  async run(reading: Reading): Promise<Computed> {
     const { core, subject, replaces } = this.#parts;
     const compute = (this.#compute = this.#newCompute());
     const computed = await compute.run(reading);

@@ -196,8 +196,8 @@ export class CacheManager<Tag extends string = string> {
 
   /**
    * Makes every entry with one of these tags count as expired, everywhere: it is loaded anew at the next call, and
-   * `staleWhileRevalidate` and `staleIfError` may still serve it, as if its ttl had just passed. For data that are old, not wrong; what is wrong is to be
-   * invalidated.
+   * `staleWhileRevalidate` and `staleIfError` may still serve it, as if its ttl had just passed. For data that are old, not
+   * wrong; what is wrong is to be invalidated.
    *
    * @throws CacheConfigError if one of them is no tag
    *
