@@ -1,6 +1,7 @@
 /** What goes on when the caller has its answer, or has left: it is nobody's, and does no harm. */
 
 import { type Cache, createCache, type Outcome } from 'cachette';
+import { errorOf } from '../support/calls.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
@@ -21,13 +22,6 @@ beforeEach(() => {
 });
 
 afterEach(() => cache.close());
-
-function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
 
 describe('a version that is asked for inside a transaction', () => {
   // T1, in a transaction, sees version 2 · T0, in the same tick, sees 1 · T1's 2 must not be T0's

@@ -1,23 +1,10 @@
 /** `expire`: what has the tag is old, not wrong. */
 
-import { type Cache, createCache, type InvalidationEvent, type Outcome } from 'cachette';
+import { type Cache, createCache, type InvalidationEvent } from 'cachette';
+import { errorOf, told } from '../support/calls.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
-
-async function told<T>(of: Cache, call: () => Promise<T>): Promise<[value: T, outcome: string]> {
-  const { value, calls } = await of.explain(call);
-  const last = calls.at(-1) as Outcome;
-  return [value, `${last.status}: ${last.reason}`];
-}
-
-/** What a call rejects with; caught at once, as the test may have to go on first. */
-function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
 
 const failure = new Error('down');
 const swr = { ttl: '1h', staleWhileRevalidate: '1h', tags: 'a' } as const;

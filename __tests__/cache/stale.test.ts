@@ -1,6 +1,7 @@
 /** Old values: served while a new one is loaded, instead of a failure, and never where they are wrong. */
 
-import { type Cache, createCache, type Outcome } from 'cachette';
+import { type Cache, createCache } from 'cachette';
+import { errorOf, told as toldOf } from '../support/calls.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
@@ -29,10 +30,8 @@ beforeEach(() => {
 afterEach(() => cache.close());
 
 /** How a call was answered, and with what. */
-async function told<T>(call: () => Promise<T>, of = cache): Promise<[value: T, outcome: string]> {
-  const { value, calls } = await of.explain(call);
-  const last = calls.at(-1) as Outcome;
-  return [value, `${last.status}: ${last.reason}`];
+function told<T>(call: () => Promise<T>, of = cache): Promise<[value: T, outcome: string]> {
+  return toldOf(of, call);
 }
 
 /** Stores the value of now; runs wait from then on. */
@@ -41,14 +40,6 @@ async function fill(read: () => Promise<unknown>): Promise<void> {
   await read();
   await jobs();
   x.automatic = false;
-}
-
-/** What a call rejects with; caught at once, as the test may have to go on first. */
-function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 }
 
 const failure = new Error('down');

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Cache, createCache, isCacheTimeoutError, type Outcome } from 'cachette';
+import { type Cache, createCache, isCacheTimeoutError } from 'cachette';
+import { errorOf, told as toldOf } from '../support/calls.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
@@ -29,10 +30,9 @@ beforeEach(() => {
 
 afterEach(() => cache.close());
 
-async function told<T>(call: () => Promise<T>, of = cache): Promise<[value: T, outcome: string]> {
-  const { value, calls } = await of.explain(call);
-  const last = calls.at(-1) as Outcome;
-  return [value, `${last.status}: ${last.reason}`];
+/** How a call was answered, and with what. */
+function told<T>(call: () => Promise<T>, of = cache): Promise<[value: T, outcome: string]> {
+  return toldOf(of, call);
 }
 
 async function fill(read: () => Promise<unknown>): Promise<void> {
@@ -40,14 +40,6 @@ async function fill(read: () => Promise<unknown>): Promise<void> {
   await read();
   await jobs();
   x.automatic = false;
-}
-
-/** What a call rejects with; caught at once, as the test may have to go on first. */
-function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 }
 
 const failure = new Error('down');

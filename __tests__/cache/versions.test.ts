@@ -1,25 +1,12 @@
 /** A function `version`: an entry is served only while it gives what it gave before the entry was computed. */
 
-import { type Cache, createCache, type Outcome, type Version } from 'cachette';
+import { type Cache, createCache, type Version } from 'cachette';
+import { errorOf, told } from '../support/calls.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod } from '../support/stepped-process.js';
 
 const ttl = 10_000;
-
-async function told<T>(of: Cache, call: () => Promise<T>): Promise<[value: T, outcome: string]> {
-  const { value, calls } = await of.explain(call);
-  const last = calls.at(-1) as Outcome;
-  return [value, `${last.status}: ${last.reason}`];
-}
-
-/** What a call rejects with; caught at once, as the test may have to go on first. */
-function errorOf(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
 
 const failure = new Error('down');
 
