@@ -210,10 +210,7 @@ const cacheRules = {
   defaults: ['write an object of options', isObject],
   partition: aFunction('() => string | undefined'),
   tagKinds: ["write an array of kinds such as ['product', 'user']", (v) => Array.isArray(v) && v.every(isString)],
-  deadline: [
-    "write a duration such as '250ms', at most '1m'",
-    (v) => isDuration(v) && durationMs(v as Duration, '') <= 60_000,
-  ],
+  deadline: ["write a duration such as '250ms', at most '1m'", (v) => isDuration(v) && durationMs(v, '') <= 60_000],
   maxStaleness: aDurationOrZero,
   outageGrace: aDurationOrZero,
   onInvalidationFailure: oneOf('defer', 'throw'),
@@ -443,7 +440,8 @@ function unknownOption(name: string, known: readonly string[], where: string): C
   });
 }
 
-function isDuration(value: unknown): boolean {
+/** Whether it can be used where a duration is asked for. */
+export function isDuration(value: unknown): value is Duration {
   try {
     durationMs(value as Duration, '');
     return true;

@@ -11,7 +11,7 @@ import { type Duration, durationMs } from '../../base/duration.js';
 import { CacheConfigError } from '../../base/errors.js';
 import type { FeedProblem } from '../../cache/follow.js';
 import type { Change } from '../../cache/options.js';
-import { check, type Rule } from '../../cache/policy.js';
+import { check, isDuration, type Rule } from '../../cache/policy.js';
 import { later, monotonicMs } from '../../policies/deadline.js';
 import { reason } from '../../stores/keyv.js';
 import { changeOf, channelRule, defaultChannel } from './channel.js';
@@ -46,7 +46,11 @@ export interface PostgresChanges<Tag extends string = string> extends AsyncItera
 }
 
 const where = 'postgresChanges';
-const aDuration: Rule = ["write a duration such as '5s', or milliseconds", isDuration];
+/** What a timer of Node's can count. */
+const aDuration: Rule = [
+  "write a duration such as '5s', or milliseconds",
+  (value) => isDuration(value) && durationMs(value, where) < 2 ** 31,
+];
 
 const rules = {
   channel: channelRule,
@@ -95,15 +99,6 @@ export function postgresChanges<Tag extends string = string>(
   };
   // Which tags a database tells, its triggers say: TypeScript cannot know it, and the cache checks each.
   return new DatabaseChanges(settings) as PostgresChanges as PostgresChanges<Tag>;
-}
-
-function isDuration(value: unknown): boolean {
-  try {
-    // What a timer of Node's can count.
-    return durationMs(value as Duration, where) < 2 ** 31;
-  } catch {
-    return false;
-  }
 }
 
 interface Place {
