@@ -42,6 +42,26 @@ export interface InvalidationEvent {
   readonly status: 'done' | 'deferred';
 }
 
+/** One run of a method for the cache, as it ended. */
+export interface LoadEvent {
+  readonly method: string;
+  readonly key: string;
+  /** `error`: the method threw or rejected. */
+  readonly status: 'ok' | 'error';
+  /** How long the method ran, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** A hit whose value the method would not have given, although nothing has invalidated it. */
+export interface Mismatch {
+  readonly method: string;
+  readonly key: string;
+  /** All tags of the entry: one that should have been invalidated is among them, or is missing. */
+  readonly tags: readonly string[];
+  /** Where the two differ and how, without what stands there: `.price: number, another one`. */
+  readonly differences: readonly string[];
+}
+
 /** Something that the cache survived and somebody should know of. */
 export interface CacheProblem {
   /** For example `store`, `undecodable`, `callback`, `background`, `late`, `stale-if-error`, `feed`; of a warning `unstorable`, `unkeyable`, `many-instances`. */
@@ -58,6 +78,10 @@ export interface CacheEvents {
   outcome: Outcome;
   /** Each invalidation. */
   invalidation: InvalidationEvent;
+  /** Each run of a method for the cache, also in the background. */
+  load: LoadEvent;
+  /** What `verify` has found: a forgotten `@Invalidates`, or a method whose result changes by itself. */
+  mismatch: Mismatch;
   /** Each failure of a store operation or of a callback. */
   error: CacheProblem;
   /** Once for each kind of misuse that makes calls bypass the cache or share entries. */
@@ -66,7 +90,7 @@ export interface CacheEvents {
 
 type Listener<T> = (event: T) => void;
 
-const known = ['outcome', 'invalidation', 'error', 'warning'] satisfies (keyof CacheEvents)[];
+const known = ['outcome', 'invalidation', 'load', 'mismatch', 'error', 'warning'] satisfies (keyof CacheEvents)[];
 
 /** Calls listeners at once, in the order of their coming. One that throws harms neither the caller nor the others. */
 export class Emitter {

@@ -1,0 +1,204 @@
+/** What a cache tells about itself: plain data that travel between processes as JSON. */
+
+import type { Outcome } from './events.js';
+
+/** The runs of a method, in milliseconds; all 0 where it has not run. */
+export interface LoadStats {
+  readonly count: number;
+  /** Of them, those that threw or rejected. */
+  readonly errors: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** What was counted of one method. `calls` is the sum of hits, misses, stale and bypassed. */
+export interface MethodStats {
+  readonly calls: number;
+  /** Calls that were answered with a valid entry. */
+  readonly hits: number;
+  /** The hits, by where the entry was. */
+  readonly hitsByTier: { readonly memory: number; readonly store: number };
+  /** Calls for which the method ran, or which shared one that ran. */
+  readonly misses: number;
+  /** The misses by the first word or words of their reason, such as `absent`, `expired`, `invalidated`, `joined`. */
+  readonly missesByReason: Readonly<Record<string, number>>;
+  /** Old entries that were served. */
+  readonly stale: number;
+  /** Calls that did not use the cache. */
+  readonly bypassed: number;
+  /** `hits / (hits + stale + misses)`, 0 where there was no such call. */
+  readonly hitRate: number;
+  readonly loads: LoadStats;
+  /** What the hits would have cost: the sum of how long the method had run for each entry served, in milliseconds. */
+  readonly savedMs: number;
+  /** The size of values, measured of some: mean and greatest, in bytes; 0 where none was measured. */
+  readonly bytes: { readonly mean: number; readonly max: number };
+  /** Invalidations here of tags of the kinds that its entries have, of all its entries, or of everything. */
+  readonly invalidations: number;
+  /** Entries that were asked for and had been invalidated. */
+  readonly invalidated: number;
+  /** What `verify` has found. */
+  readonly mismatches: number;
+}
+
+/** The counts of a cache since it was made; those of its methods, summed up, and what concerns no single one. */
+export interface CacheStats extends MethodStats {
+  /** Store operations, callbacks and background loads that failed. */
+  readonly errors: number;
+  /** Calls of `invalidate`, `expire` and `clear`, those of `@Invalidates` too. */
+  readonly invalidations: number;
+  /** By `Class.method`. */
+  readonly methods: Readonly<Record<string, MethodStats>>;
+}
+
+/** Memory, or a shared store behind it. */
+export interface StoreState {
+  readonly tier: 'memory' | 'store';
+  /** `memory`, or the URI without its password. */
+  readonly name: string;
+  /** Entries in memory; undefined for a shared store, which does not count them. */
+  readonly entries: number | undefined;
+  /** The bounds of memory; undefined where there is none. */
+  readonly maxEntries: number | undefined;
+  readonly maxSize: number | undefined;
+  /** The circuit breaker; `none` for memory. */
+  readonly breaker: 'none' | 'closed' | 'open' | 'probing';
+  /** Invalidations that the store has not acknowledged yet. */
+  readonly pending: number;
+}
+
+/** What carries invalidations between processes. `trusted`: memory is served without asking the store. */
+export interface BusState {
+  readonly state: 'none' | 'trusted' | 'untrusted' | 'idle';
+  /** Other processes that remember something and are heard. */
+  readonly peers: number;
+}
+
+/** What one process tells about one cache. */
+export interface Snapshot {
+  readonly process: {
+    /** Of this cache in this process. */
+    readonly id: string;
+    readonly pid: number;
+    readonly host: string;
+    /** Milliseconds since the epoch. */
+    readonly startedAt: number;
+  };
+  readonly namespace: string;
+  readonly enabled: boolean;
+  /** When it was taken, milliseconds since the epoch. */
+  readonly at: number;
+  readonly stats: CacheStats;
+  /** Nearest first. */
+  readonly stores: readonly StoreState[];
+  readonly bus: BusState;
+}
+
+/** A hit rate that is to be expected with another ttl or size. */
+export interface Prediction {
+  /** Undefined where the ttl is not a number, as a function tells it. */
+  readonly ttlMs: number | undefined;
+  /** Entries of all methods together in memory; `Infinity` without a bound. JSON makes `null` of that. */
+  readonly maxEntries: number;
+  /** As in {@link MethodStats}, from 0 to 1. */
+  readonly hitRate: number;
+}
+
+/** What could be better, in plain words. */
+export interface Finding {
+  /** For programs, such as `ttl-too-short`. */
+  readonly code: FindingCode;
+  /** Undefined where it concerns the whole cache. */
+  readonly method: string | undefined;
+  /** What was seen. */
+  readonly what: string;
+  /** What to write instead. */
+  readonly change: string;
+  /** What it would bring; undefined where that is no number. */
+  readonly gain:
+    | undefined
+    | {
+        /** The hit rate of the method (of the cache where it concerns no single one) now and afterwards. */
+        readonly hitRateNow: number;
+        readonly hitRateThen: number;
+        /** Of loading, per 1,000 calls; negative where it costs. */
+        readonly savedMsPer1000Calls: number;
+      };
+  /** What would have to be written, for programs; undefined where it is no number. */
+  readonly proposal?: { readonly ttlMs?: number; readonly maxEntries?: number };
+}
+
+export type FindingCode =
+  | 'ttl-too-short'
+  | 'ttl-too-long'
+  | 'memory-too-small'
+  | 'tags-never-invalidated'
+  | 'invalidated-more-than-read'
+  | 'mismatches'
+  | 'many-instances'
+  | 'unkeyable'
+  | 'values-too-large'
+  | 'not-worth-caching';
+
+/** What an audit says of one method. */
+export interface MethodAudit {
+  readonly hitRate: number;
+  /** What the recording says that it should be: far from `hitRate`, the predictions are worth little. */
+  readonly expectedHitRate: number;
+  /** The hit rate with other ttls, all else being equal; ascending by ttl. */
+  readonly byTtl: readonly Prediction[];
+  /** The hit rate with other sizes of memory, ascending by size. */
+  readonly bySize: readonly Prediction[];
+}
+
+/** What a cache would change about itself. */
+export interface Audit {
+  /** Best first: by the load time that they would save. */
+  readonly findings: readonly Finding[];
+  readonly methods: Readonly<Record<string, MethodAudit>>;
+  /** How long the recording is, in milliseconds. */
+  readonly spanMs: number;
+  /** The part of the keys that was recorded, from 0 to 1. */
+  readonly sampled: number;
+}
+
+/** What one may ask each process of a fleet. */
+export type Question =
+  | { readonly topic: 'snapshot' }
+  | { readonly topic: 'audit' }
+  | { readonly topic: 'recent'; readonly method: string };
+
+/** By topic, what a process answers. */
+export interface Answers {
+  snapshot: Snapshot;
+  audit: Audit;
+  /** The last outcomes of the method, oldest first. Kept from the first question on, for as long as questions come. */
+  recent: readonly Outcome[];
+}
+
+/** What one process has answered. */
+export interface Answered<Topic extends keyof Answers> {
+  readonly process: Snapshot['process'];
+  readonly answer: Answers[Topic];
+}
+
+/** A cache, as the inspector and the command line see it. */
+export interface Insight {
+  snapshot(): Snapshot;
+  audit(): Audit;
+  recent(method: string): readonly Outcome[];
+  /**
+   * Asks every process over the bus, this one included; resolves when all known have answered or after `waitMs` (500 unless
+   * stated). What came from others has been checked. Never rejects.
+   */
+  ask<Topic extends keyof Answers>(
+    question: Extract<Question, { topic: Topic }>,
+    waitMs?: number,
+  ): Promise<readonly Answered<Topic>[]>;
+}
+
+/** Under this a cache keeps its insight, out of its users' sight: `cache[insight]`. The same in every copy of this package. */
+export const insight: unique symbol = Symbol.for('cachette.insight') as never;
