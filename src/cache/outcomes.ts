@@ -33,7 +33,7 @@ export interface Recording {
   looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void;
   stored(
     key: string,
-    what: { readonly names: readonly string[]; readonly bytes: number | undefined; readonly loadMs: number },
+    what: { readonly names: readonly string[]; readonly loadMs: number; readonly ttlMs: number },
   ): void;
   removed(names: readonly string[], nowMs: number): void;
 }
@@ -134,7 +134,7 @@ export class Outcomes {
     const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
     const bytes = this.#sizeOf(counts, entry);
     counts.stored(tags, bytes);
-    this.#recording.stored(key, { names, bytes, loadMs: entry.loadMs });
+    this.#recording.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
   }
 
   /** These generations or entries are gone, by this process or another one. */
