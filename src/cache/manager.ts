@@ -7,6 +7,8 @@ import { type CacheEvents, Emitter, type Outcome } from '../base/events.js';
 import { type Audit, type CacheStats, type Insight, insight } from '../base/insight.js';
 import { withDeadline } from '../policies/deadline.js';
 import { valueCodec } from '../policies/codec.js';
+import { Recorder } from '../policies/recording.js';
+import type { Store } from '../stores/store.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
 import { CacheInsight } from './insight.js';
@@ -32,7 +34,7 @@ import type {
   FollowOptions,
   MappedFollowOptions,
 } from './options.js';
-import { Outcomes, type Recording } from './outcomes.js';
+import { Outcomes } from './outcomes.js';
 import {
   type AnyCachedOptions,
   type AnyInvalidatesOptions,
@@ -97,7 +99,6 @@ export class CacheManager<Tag extends string = string> {
     const clock: Clock = options.clock ?? systemClock;
     const names = new Names(this.#settings.namespace, options.tagKinds);
     const events = new Emitter();
-    const recording = this.#settings.hasStatistics ? noRecording : undefined;
     const { throwsUndelivered, deadlineMs, waitUntil } = this.#settings;
     const report: Core['report'] = (problem) => this.#core.report(problem);
     const store = openStores({
@@ -110,12 +111,13 @@ export class CacheManager<Tag extends string = string> {
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
       answer: (question) => told.answer(question),
     });
+    const recorder = this.#settings.hasStatistics ? new Recorder({ maxEntries: boundOf(store) }) : undefined;
     this.#core = new Core({
       store,
       clock,
       names,
       events,
-      outcomes: new Outcomes({ events, names, clock, keepsText: store.keeps === 'text', recording }),
+      outcomes: new Outcomes({ events, names, clock, keepsText: store.keeps === 'text', recorder }),
       throwsUndelivered,
       deadlineMs,
       waitUntil,
@@ -435,7 +437,11 @@ export class CacheManager<Tag extends string = string> {
   }
 }
 
-const noRecording: Recording = { accessed: () => {}, looked: () => {}, stored: () => {}, removed: () => {} };
+/** What memory holds, where nothing behind it has what it gives up. */
+function boundOf(store: Store): number | undefined {
+  const [first, ...behind] = store.state().stores;
+  return behind.length === 0 ? first?.maxEntries : undefined;
+}
 
 function handSource(name: string, original: AsyncMethod): MethodSource {
   if (typeof original === 'function') {

@@ -217,7 +217,7 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve({ entry, slides }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+  #serve({ entry, slides, foundAt }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
     const { generations, payload, isError } = entry;
     let value: unknown;
     try {
@@ -234,6 +234,7 @@ export class CachedMethod implements CachedMethodHandle {
       key,
       reason: isError ? 'error kept' : 'fresh',
       entry,
+      foundAt,
       listener: scope.listener,
     });
     return isError ? Promise.reject(value) : Promise.resolve(value);

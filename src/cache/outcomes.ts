@@ -5,6 +5,7 @@ import type { Entry } from '../base/entry.js';
 import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
 import type { CacheStats } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
+import type { Recorder } from '../policies/recording.js';
 import { Counts, isOfInvalidation, kindOf } from './counts.js';
 import type { Names } from './names.js';
 
@@ -27,15 +28,11 @@ export interface AnsweredCall {
   readonly listener: ((outcome: Outcome) => void) | undefined;
 }
 
-/** Remembers some of the accesses; see {@link Recorder}. */
-export interface Recording {
-  accessed(key: string, nowMs: number): void;
-  looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void;
-  stored(
-    key: string,
-    what: { readonly names: readonly string[]; readonly loadMs: number; readonly ttlMs: number },
-  ): void;
-  removed(names: readonly string[], nowMs: number): void;
+/** A hit that memory could answer at once. */
+export interface LocalCall extends Pick<AnsweredCall, 'method' | 'counts' | 'reason' | 'listener'> {
+  readonly key: string;
+  readonly entry: Entry;
+  readonly foundAt: number;
 }
 
 export interface OutcomesParts {
@@ -45,7 +42,7 @@ export interface OutcomesParts {
   /** Whether a stored value's text is at hand; a value in memory has to be measured. */
   readonly keepsText: boolean;
   /** Undefined: nothing is counted or recorded, and listeners are told all the same. */
-  readonly recording: Recording | undefined;
+  readonly recorder: Recorder | undefined;
 }
 
 const noTime = (): number => 0;
@@ -55,18 +52,18 @@ export class Outcomes {
   readonly #names: Names;
   readonly #clock: Clock;
   readonly #keepsText: boolean;
-  readonly #recording: Recording | undefined;
+  readonly #recorder: Recorder | undefined;
   readonly #methods = new Map<string, Counts>();
   #invalidations = 0;
   #errors = 0;
 
-  constructor({ events, names, clock, keepsText, recording }: OutcomesParts) {
+  constructor({ events, names, clock, keepsText, recorder }: OutcomesParts) {
     this.#events = events;
     this.#names = names;
     this.#clock = clock;
     this.#keepsText = keepsText;
-    this.#recording = recording;
-    if (!recording) return;
+    this.#recorder = recorder;
+    if (!recorder) return;
     events.on('invalidation', (event) => this.#noteInvalidation(event));
     events.on('error', () => this.#errors++);
   }
@@ -83,26 +80,26 @@ export class Outcomes {
     return listener !== undefined || this.#events.heard('outcome');
   }
 
-  /** A hit that memory could answer at once: the one case in which each nanosecond counts. */
-  tellLocal(call: Omit<AnsweredCall, 'status' | 'tier' | 'tags' | 'durationMs'>): void {
-    const { counts, key, entry, listener } = call;
-    if (this.#recording) {
-      counts.hit('memory', (entry as Entry).loadMs);
-      this.#recording.accessed(key as string, this.#clock.now());
+  /** The one case in which each nanosecond counts. */
+  tellLocal(call: LocalCall): void {
+    const { counts, key, entry, foundAt, listener } = call;
+    if (this.#recorder) {
+      counts.hit('memory', entry.loadMs);
+      this.#recorder.accessed(key, foundAt);
     }
     if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
   }
 
   tell(call: AnsweredCall): void {
-    if (this.#recording) this.#count(call, this.#recording);
+    if (this.#recorder) this.#count(call, this.#recorder);
     if (this.isHeard(call.listener)) this.#emit(call);
   }
 
-  #count({ status, counts, entry, tier, reason, method, key }: AnsweredCall, recording: Recording): void {
+  #count({ status, counts, entry, tier, reason, method, key }: AnsweredCall, recorder: Recorder): void {
     if (status === 'hit') counts.hit(tier ?? 'store', entry?.loadMs ?? 0);
     else counts.other(status, reason);
     if (key !== undefined && status !== 'bypass')
-      recording.looked(method, key, this.#clock.now(), isOfInvalidation(reason));
+      recorder.looked(method, key, this.#clock.now(), isOfInvalidation(reason));
   }
 
   #emit({ status, method, key, tier, reason, entry, tags, durationMs, listener }: AnsweredCall): void {
@@ -123,31 +120,31 @@ export class Outcomes {
 
   /** The method has run for the cache. */
   loaded(counts: Counts, load: LoadEvent): void {
-    if (this.#recording) counts.loaded(load.durationMs, load.status === 'error');
+    if (this.#recorder) counts.loaded(load.durationMs, load.status === 'error');
     if (this.#events.heard('load')) this.#events.emit('load', load);
   }
 
   /** A result is going to be stored. */
   stored(counts: Counts, key: string, entry: Entry): void {
-    if (!this.#recording || !entry.payload) return;
+    if (!this.#recorder || !entry.payload) return;
     const names = entry.generations.map(([name]) => name);
     const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
     const bytes = this.#sizeOf(counts, entry);
     counts.stored(tags, bytes);
-    this.#recording.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
+    this.#recorder.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
   }
 
   /** These generations or entries are gone, by this process or another one. */
   removed(names: readonly string[]): void {
-    if (!this.#recording) return;
-    this.#recording.removed(names, this.#clock.now());
+    if (!this.#recorder) return;
+    this.#recorder.removed(names, this.#clock.now());
     const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
     const kinds = new Set(tags.map(kindOf));
     for (const counts of this.#methods.values()) counts.noteKinds(kinds);
   }
 
   mismatch(counts: Counts, found: Mismatch): void {
-    if (this.#recording) counts.mismatches++;
+    if (this.#recorder) counts.mismatches++;
     this.#events.emit('mismatch', found);
   }
 

@@ -26,6 +26,7 @@ export class MemoryStore implements Store {
     if (resident === undefined || resident.entry.payload === undefined) return undefined;
     const now = this.#clock.now();
     if (resident.isExpired(now) || !resident.isCurrent()) return undefined;
+    resident.foundAt = now;
     if (resident.entry.sliding) resident.accessedAt = now;
     return resident;
   }

@@ -34,6 +34,8 @@ export class Resident {
   accessedAt: number;
   /** The store behind has it too, and is to hear that it is read. */
   readonly slides = false;
+  /** When it was last found without waiting. */
+  foundAt = 0;
   /**
    * When it was kept although its generations were not known, on a clock that nobody sets; undefined for all others. It can
    * never be verified.

@@ -45,6 +45,8 @@ export interface LocalHit {
   readonly entry: Entry;
   /** Whether the store behind should hear that it was read: it slides there too. */
   readonly slides: boolean;
+  /** When it was found: to read a clock costs as much as the rest of a hit. */
+  readonly foundAt: number;
   /** How many milliseconds from `now` it stays fresh. */
   remainingMs(now: number): number;
 }

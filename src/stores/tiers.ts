@@ -80,9 +80,15 @@ export class TieredStore implements Store {
     const now = this.#clock.now();
     if (resident.isExpired(now) || !this.#isTrusted(resident, maxStalenessMs)) return undefined;
     const { entry } = resident;
+    resident.foundAt = now;
     if (!entry.sliding) return resident;
     resident.accessedAt = now;
-    return { entry, slides: this.#shared.isSlideDue(key, entry), remainingMs: (at) => resident.remainingMs(at) };
+    return {
+      entry,
+      foundAt: now,
+      slides: this.#shared.isSlideDue(key, entry),
+      remainingMs: (at) => resident.remainingMs(at),
+    };
   }
 
   async read(key: string, options: ReadOptions): Promise<Reading> {
