@@ -217,7 +217,8 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve({ entry, slides, foundAt }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+  #serve(hit: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+    const { entry, slides } = hit;
     const { generations, payload, isError } = entry;
     let value: unknown;
     try {
@@ -234,7 +235,7 @@ export class CachedMethod implements CachedMethodHandle {
       key,
       reason: isError ? 'error kept' : 'fresh',
       entry,
-      foundAt,
+      hit,
       listener: scope.listener,
     });
     return isError ? Promise.reject(value) : Promise.resolve(value);

@@ -5,7 +5,9 @@ import type { Entry } from '../base/entry.js';
 import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
 import type { CacheStats } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
+import type { SampledKey } from '../policies/event-log.js';
 import type { Recorder } from '../policies/recording.js';
+import type { LocalHit } from '../stores/store.js';
 import { Counts, isOfInvalidation, kindOf } from './counts.js';
 import type { Names } from './names.js';
 
@@ -32,8 +34,10 @@ export interface AnsweredCall {
 export interface LocalCall extends Pick<AnsweredCall, 'method' | 'counts' | 'reason' | 'listener'> {
   readonly key: string;
   readonly entry: Entry;
-  readonly foundAt: number;
+  readonly hit: LocalHit;
 }
+
+const notSampled = false;
 
 export interface OutcomesParts {
   readonly events: Emitter;
@@ -82,10 +86,11 @@ export class Outcomes {
 
   /** The one case in which each nanosecond counts. */
   tellLocal(call: LocalCall): void {
-    const { counts, key, entry, foundAt, listener } = call;
+    const { counts, hit, entry, listener } = call;
     if (this.#recorder) {
       counts.hit('memory', entry.loadMs);
-      this.#recorder.accessed(key, foundAt);
+      const sampled = (hit.memo ??= this.#recorder.find(call.key) ?? notSampled) as SampledKey | typeof notSampled;
+      if (sampled !== notSampled) this.#recorder.accessed(sampled, hit.foundAt);
     }
     if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
   }
