@@ -153,7 +153,8 @@ export class Replay {
     let former = found.get(key);
     if (!former) found.set(key, (former = { last: -1, accesses: [] }));
     const { last } = former;
-    const wasRemoved = (removedAt.get(key) ?? -1) > last || key.names.some((name) => (removedAt.get(name) ?? -1) > last);
+    const wasRemoved =
+      (removedAt.get(key) ?? -1) > last || key.names.some((name) => (removedAt.get(name) ?? -1) > last);
     former.accesses.push({
       time: log.timeAt(i),
       count: log.countAt(i),
