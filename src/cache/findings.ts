@@ -82,8 +82,8 @@ export function findingsOfMethod(view: MethodView, cache: CacheView): Finding[] 
   const found = [mismatches(view), ...misuses(view)];
   if (view.calls + view.stats.bypassed < enoughCalls) return present(found);
   const worthless = notWorthCaching(view);
-  const ttl = worthless ? [] : [ttlTooShort(view, cache), ttlTooLong(view, cache)];
-  found.push(worthless, ...ttl, neverInvalidated(view), invalidatedMoreThanRead(view), valuesTooLarge(view, cache));
+  const ttl = worthless ?? ttlTooShort(view, cache) ?? ttlTooLong(view, cache);
+  found.push(ttl, neverInvalidated(view), invalidatedMoreThanRead(view), valuesTooLarge(view, cache));
   return present(found);
 }
 
@@ -170,7 +170,7 @@ function ttlTooShort(view: MethodView, { spanMs }: CacheView): Finding | undefin
 function ttlTooLong(view: MethodView, { spanMs }: CacheView): Finding | undefined {
   const { policy, tagKinds } = view.facts;
   const ttlMs = policy?.ttlMs;
-  if (ttlMs === undefined || !isTrusted(view) || spanMs < 2 * ttlMs) return undefined;
+  if (ttlMs === undefined || !isTrusted(view) || spanMs < 2 * ttlMs || view.now.hitRate < lowRate) return undefined;
   if (policy?.versionOf || Object.values(tagKinds).some((invalidations) => invalidations > 0)) return undefined;
   const then = view.byTtl.find(
     (other) =>
