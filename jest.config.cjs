@@ -5,7 +5,9 @@ const base = {
   roots: ['<rootDir>/__tests__'],
   moduleNameMapper: {
     '^cachette$': '<rootDir>/src/index.ts',
+    '^cachette/otel$': '<rootDir>/src/observe/otel.ts',
     '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
+    '^cachette/prometheus$': '<rootDir>/src/observe/prometheus.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
 };
