@@ -304,7 +304,7 @@ describe('instrument', () => {
     const now = { ms: Date.now() };
     const cache = createCache('memory://', {
       namespace: 'shop',
-      clock: { now: () => now.ms } as never,
+      clock: { now: () => now.ms },
     });
     caches.push(cache);
     const stop = await observe(cache);

@@ -85,7 +85,7 @@ class Metered {
   /** prom-client asks all metrics of a registry in one go, and this is forgotten when it has. */
   get reading(): Reading {
     if (this.#reading) return this.#reading;
-    queueMicrotask(() => (this.#reading = undefined));
+    void Promise.resolve().then(() => (this.#reading = undefined));
     return (this.#reading = read(this.cache, this.#told));
   }
 }
