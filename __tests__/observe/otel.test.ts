@@ -219,11 +219,24 @@ describe('instrument', () => {
     const [one, two] = [open('one'), open('two')];
     const stop = await observe(one);
     await observe(two, { name: 'other' });
-    const names = async (): Promise<unknown[]> =>
-      points((await exported()).metrics.get('cache.invalidations')).map(([, attributes]) => attributes['cache.name']);
-    expect(await names()).toEqual(['one', 'other']);
+    const counts = async (): Promise<unknown[]> =>
+      points((await exported()).metrics.get('cache.invalidations')).map(([count, attributes]) => [
+        attributes['cache.name'],
+        count,
+      ]);
+    const invalidate = (): Promise<unknown> => Promise.all([one.invalidate('all'), two.invalidate('all')]);
+    await invalidate();
+    expect(await counts()).toEqual([
+      ['one', 1],
+      ['other', 1],
+    ]);
     stop();
-    expect(await names()).toEqual(['other']);
+    await invalidate();
+    // the SDK goes on exporting what it was told last
+    expect(await counts()).toEqual([
+      ['one', 1],
+      ['other', 2],
+    ]);
   });
 
   it('makes a span of a miss under the span of the caller, and one of its load under that', async () => {

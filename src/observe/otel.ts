@@ -264,7 +264,7 @@ class Spans {
     const stops = [
       cache.on('load', (load) => this.#loaded(load)),
       cache.on('outcome', (outcome) => {
-        if (spans === 'all' || outcome.tier !== 'memory') this.#answered(outcome);
+        if (spans === 'all' || outcome.status !== 'hit' || outcome.tier !== 'memory') this.#answered(outcome);
       }),
     ];
     return () => {
