@@ -304,7 +304,7 @@ export class CachedMethod implements CachedMethodHandle {
     if (known?.identified === identified) return known;
     const place = {
       identified,
-      counts: outcomes.of(identified.id),
+      counts: outcomes.of(identified.id, this.#isByHand ? undefined : this.#policy),
       methodGeneration: names.method(identified.id),
       prefix: names.entryPrefix({ ...this.#entryPlace(identified), partition: undefined }),
       keys: new Map<string | number, string>(),
