@@ -21,7 +21,11 @@ export function insightOf(cache: ObservedCache, where: string): Insight {
   // The types of the package do not show it to users.
   const found = (cache as Partial<Record<typeof insight, Insight>> | undefined)?.[insight];
   if (found) return found;
-  throw new CacheConfigError({ where, what: 'what it was given is no cache', instead: 'give what createCache() returned' });
+  throw new CacheConfigError({
+    where,
+    what: 'what it was given is no cache',
+    instead: 'give what createCache() returned',
+  });
 }
 
 /** Counts and state, taken at one moment. */

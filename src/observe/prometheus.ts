@@ -279,7 +279,11 @@ class Meters {
     const [own, first] = [labels, this.#parts.labels].map((some) => Object.keys(some).sort().join(', '));
     if (own === first) return;
     const instead = 'give all caches of a registry the same names of labels, or each a prefix';
-    throw new CacheConfigError({ where, what: `the labels are ${own}, those of the cache before it ${first}`, instead });
+    throw new CacheConfigError({
+      where,
+      what: `the labels are ${own}, those of the cache before it ${first}`,
+      instead,
+    });
   }
 
   #removed({ labels }: Metered): void {
