@@ -32,7 +32,12 @@ export async function buildPackage() {
 
 const banner = { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' };
 
-const entries = { index: 'src/index.ts', postgres: 'src/integrations/postgres.ts' };
+const entries = {
+  index: 'src/index.ts',
+  otel: 'src/observe/otel.ts',
+  postgres: 'src/integrations/postgres.ts',
+  prometheus: 'src/observe/prometheus.ts',
+};
 
 /**
  * The other entries take the classes of errors from the index, so that `instanceof` is true whoever throws. The command line
