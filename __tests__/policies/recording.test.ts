@@ -128,7 +128,7 @@ describe('a recorder that is full of events', () => {
     for (const key of ['a', 'b', 'c']) feed.read(key);
     feed.recorder.stored('a', { names: [], loadMs: 0, ttlMs: second });
     for (feed.now = 0; feed.now < 20_000; feed.now++) feed.read('abc'[feed.now % 3] as string);
-    expect(feed.recorder.recording.quantumMs).toBe(32);
+    expect(feed.recorder.recording.quantumMs).toBe(50);
     expect(feed.events()).toBeLessThanOrEqual(1_000);
   });
 
@@ -240,7 +240,7 @@ describe('whatever comes, memory is bounded', () => {
     const { log, keys, forgotten, names } = recorder.recording;
     expect(log.length).toBeLessThanOrEqual(bounds.maxEvents);
     expect([...keys].length).toBeLessThanOrEqual(bounds.maxKeys);
-    expect(forgotten.size).toBeLessThanOrEqual(1_000);
+    expect(forgotten?.size ?? 0).toBeLessThanOrEqual(1_000);
     expect(names).toBeLessThanOrEqual(2 * bounds.maxKeys);
   });
 

@@ -27,6 +27,8 @@ export interface Expected {
   readonly loads: number;
   /** `hits / (hits + stale + misses)`, 0 where there was no call. */
   readonly hitRate: number;
+  /** The part of the recorded calls that is in none of these numbers, as nobody knows what they would have come to. */
+  readonly unknown: number;
 }
 
 /** The accesses of a method's keys, key after key. */
@@ -40,7 +42,7 @@ interface Access {
   readonly time: number;
   /** Accesses at about that time. */
   count: number;
-  /** How many entries memory must hold so that this one is still there; `Infinity` at the first access. */
+  /** How many entries memory must hold so that this one is still there. At the first access: at least. */
   readonly needed: number;
   /** What was stored before is not right any more. */
   readonly isInvalidated: boolean;
@@ -117,10 +119,11 @@ export class Replay {
    * negative if there are more. They are taken to go as those of the most called keys go (SHARDS-adj takes them for hits).
    */
   #missing(method: string, total: Tally, calls: number | undefined): number {
-    if (calls === undefined || this.rate === 1) return 0;
+    const { forgotten } = this.#recording;
+    if (calls === undefined || !forgotten || this.rate === 1) return 0;
     const known = total.hits + total.stale + total.misses;
     const recorded = known + total.unknown;
-    const everRecorded = recorded + (this.#recording.forgotten.get(method) ?? 0);
+    const everRecorded = recorded + (forgotten.get(method) ?? 0);
     const missing = (calls * this.rate - everRecorded) * (known / Math.max(1, everRecorded));
     return Math.max(missing, -0.9 * known);
   }
@@ -158,7 +161,7 @@ export class Replay {
     former.accesses.push({
       time: log.timeAt(i),
       count: log.countAt(i),
-      needed: last < 0 ? Infinity : 1 + stack.above(last) / rate,
+      needed: 1 + stack.above(last) / rate,
       isInvalidated: log.kindAt(i) === accessOfInvalidated || (last >= 0 && wasRemoved),
     });
     stack.move(last, i);
@@ -193,9 +196,10 @@ function newTally(): Tally {
   return { hits: 0, stale: 0, misses: 0, loads: 0, unknown: 0 };
 }
 
-function expected({ hits, stale, misses, loads }: Tally): Expected {
+function expected({ hits, stale, misses, loads, unknown }: Tally): Expected {
   const calls = hits + stale + misses;
-  return { hits, stale, misses, loads, hitRate: calls === 0 ? 0 : hits / calls };
+  const hitRate = calls === 0 ? 0 : hits / calls;
+  return { hits, stale, misses, loads, hitRate, unknown: unknown / Math.max(1, calls + unknown) };
 }
 
 /** The entry of one key, through its accesses. */
@@ -229,10 +233,10 @@ class Life {
     this.#accessedAt = Math.max(time, this.#writtenAt);
   }
 
-  /** Somebody may have stored it before the recording goes back. */
-  #isUnknown({ time, isInvalidated }: Access): boolean {
-    if (this.#writtenAt > -Infinity || isInvalidated) return false;
-    const { maxLifetimeMs, staleWhileRevalidateMs } = this.#setting;
+  /** It may have been stored before the recording begins, and still be there. */
+  #isUnknown({ time, needed, isInvalidated }: Access): boolean {
+    const { maxLifetimeMs, staleWhileRevalidateMs, maxEntries } = this.#setting;
+    if (this.#writtenAt > -Infinity || isInvalidated || needed > maxEntries) return false;
     return time - this.#unknownBefore < Math.min(this.#ttlMs, maxLifetimeMs) + staleWhileRevalidateMs;
   }
 
@@ -276,7 +280,7 @@ class Stack {
     this.#sums = new Int32Array(length + 1);
   }
 
-  /** How many keys were accessed after the one whose last access is at `index`. */
+  /** How many keys were accessed after the one whose last access is at `index`; -1: how many at all. */
   above(index: number): number {
     let below = 0;
     for (let i = index + 1; i > 0; i -= i & -i) below += this.#sums[i] as number;
