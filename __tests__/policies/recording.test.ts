@@ -177,26 +177,26 @@ describe('a recorder that is full of keys', () => {
   it('keeps a part of them, and all accesses of these', () => {
     const feed = new Feed();
     for (let round = 0; round < 3; round++) {
-      for (let i = 0; i < 50_000; i++) {
+      for (let i = 0; i < 30_000; i++) {
         feed.now += 0.01;
         feed.read(`find:${i}`);
       }
     }
     const { rate } = feed.recorder.recording;
     expect(keysOf(feed.recorder)).toBeLessThanOrEqual(4_096);
-    expect(keysOf(feed.recorder) / rate).toBeGreaterThan(45_000);
-    expect(keysOf(feed.recorder) / rate).toBeLessThan(55_000);
+    expect(keysOf(feed.recorder) / rate).toBeGreaterThan(27_000);
+    expect(keysOf(feed.recorder) / rate).toBeLessThan(33_000);
     const [hits, misses] = feed.replayed();
     expect(hits).toBe(2 * misses);
-    expect(feed.replayed({ maxEntries: 40_000 })[0]).toBe(0);
-    expect(feed.replayed({ maxEntries: 60_000 })[0]).toBe(hits);
+    expect(feed.replayed({ maxEntries: 24_000 })[0]).toBe(0);
+    expect(feed.replayed({ maxEntries: 36_000 })[0]).toBe(hits);
   });
 
   it('takes more of them again when a rush is over', () => {
     const feed = new Feed();
-    for (let i = 0; i < 200_000; i++) feed.read(`rush:${i}`);
+    for (let i = 0; i < 100_000; i++) feed.read(`rush:${i}`);
     expect(feed.recorder.recording.rate).toBeLessThan(0.05);
-    for (let i = 0; i < 40_000; i++) {
+    for (let i = 0; i < 10_000; i++) {
       feed.now += second;
       feed.recorder.looked('find', `find:${i % 300}`, feed.now, false);
     }
@@ -209,8 +209,8 @@ describe('whatever comes, memory is bounded', () => {
   const bounds = { maxKeys: 500, maxEvents: 2_000 };
 
   it.each<[string, (recorder: Recorder, i: number) => void]>([
-    ['a million keys', (recorder, i) => recorder.looked('find', `k${i}`, i, false)],
-    ['keys of a million methods', (recorder, i) => recorder.looked(`m${i}`, `k${i}`, i, false)],
+    ['ever new keys', (recorder, i) => recorder.looked('find', `k${i}`, i, false)],
+    ['ever new methods', (recorder, i) => recorder.looked(`m${i}`, `k${i}`, i, false)],
     [
       'other tags at each store',
       (recorder, i) => {
@@ -236,7 +236,7 @@ describe('whatever comes, memory is bounded', () => {
     ],
   ])('with %s', (_, step) => {
     const recorder = new Recorder(bounds);
-    for (let i = 0; i < 300_000; i++) step(recorder, i);
+    for (let i = 0; i < 60_000; i++) step(recorder, i);
     const { log, keys, forgotten, names } = recorder.recording;
     expect(log.length).toBeLessThanOrEqual(bounds.maxEvents);
     expect([...keys].length).toBeLessThanOrEqual(bounds.maxKeys);

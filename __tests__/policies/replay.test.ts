@@ -165,4 +165,29 @@ describe('a sample of the keys', () => {
     }
     expect(errors.reduce((sum, error) => sum + error, 0) / errors.length).toBeLessThanOrEqual(0.02);
   });
+
+  it('stays as good when most of the past is forgotten', () => {
+    const [short, whole] = [new Recorder(), new Recorder({ maxKeys: 60_000, maxEvents: 200_000 })];
+    const [draw, random] = [zipf(seeded(3), 30_000, 0.8), seeded(4)];
+    const stored = new Map<string, number>();
+    const calls = 100_000;
+    for (let i = 0, time = 0; i < calls; i++) {
+      time += Math.floor(random() * 100);
+      const key = `read:${draw()}`;
+      const isHit = time < (stored.get(key) ?? 0);
+      if (!isHit) stored.set(key, time + (now.ttlMs as number));
+      for (const recorder of [short, whole]) {
+        if (isHit) recorder.accessed(key, time);
+        else recorder.looked('read', key, time, false);
+      }
+    }
+    const [part, all] = [new Replay(short), new Replay(whole)];
+    expect(part.spanMs).toBeLessThan(all.spanMs / 3);
+    for (const ttlMs of [5_000, 10_000, 60_000]) {
+      const setting = { ...now, ttlMs, maxEntries: Infinity };
+      expect(
+        Math.abs(part.predict('read', setting, calls).hitRate - all.predict('read', setting).hitRate),
+      ).toBeLessThan(0.02);
+    }
+  });
 });
