@@ -100,11 +100,14 @@ export class Recorder {
     this.#merging = { quantumMs: 0, reach: this.#reach() };
   }
 
-  /** An access of a key that was looked for before. Costs a look-up where the key is not sampled. */
-  accessed(key: string, nowMs: number): void {
-    const sampled = this.#keys.get(key);
-    if (sampled === undefined || this.#log.merge(sampled, nowMs, this.#merging)) return;
-    this.#append(sampled, nowMs, access);
+  /** The key, to be given to {@link accessed}; undefined if it is not in the sample. */
+  find(key: string): SampledKey | undefined {
+    return this.#keys.get(key);
+  }
+
+  /** An access of a key that was in the sample when it was looked for. */
+  accessed(sampled: SampledKey, nowMs: number): void {
+    if (sampled.isSampled && !this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
   }
 
   /** An access that memory could not answer at once; takes the key into the sample if it belongs there. */
