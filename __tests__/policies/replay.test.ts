@@ -33,7 +33,8 @@ async function run(trace: readonly Step[], setting: Setting): Promise<Run> {
   const cache = createCache(`memory://?maxEntries=${setting.maxEntries}`, { clock });
   const recorder = new Recorder({ maxEntries: setting.maxEntries });
   cache.on('outcome', ({ method, key = '', tier, reason, status, tags }) => {
-    if (tier === 'memory') return recorder.accessed(key, clock.now());
+    const sampled = recorder.find(key);
+    if (tier === 'memory') return sampled && recorder.accessed(sampled, clock.now());
     recorder.looked(method, key, clock.now(), reason.startsWith('invalidated'));
     if (status === 'miss') recorder.stored(key, { names: tags, loadMs: 0 });
   });
@@ -177,8 +178,9 @@ describe('a sample of the keys', () => {
       const isHit = time < (stored.get(key) ?? 0);
       if (!isHit) stored.set(key, time + (now.ttlMs as number));
       for (const recorder of [short, whole]) {
-        if (isHit) recorder.accessed(key, time);
-        else recorder.looked('read', key, time, false);
+        const sampled = recorder.find(key);
+        if (isHit && sampled) recorder.accessed(sampled, time);
+        if (!isHit) recorder.looked('read', key, time, false);
       }
     }
     const [part, all] = [new Replay(short), new Replay(whole)];

@@ -32,14 +32,17 @@ export interface SampledKey extends Owner {
   isSampled: boolean;
 }
 
+/** An access that memory has answered at once. */
 export const access = 0;
-/** An access that found an entry which was no longer right. */
-export const accessOfInvalidated = 1;
+/** One that had to be looked into: it was told when it was answered, and began as long before as that took. */
+export const look = 1;
+/** The same, and the entry that it found was no longer right. */
+export const lookAtInvalidated = 2;
 /** The removal of a name, or of the entry itself. */
-export const removal = 2;
+export const removal = 3;
 
 /** The kinds of event. */
-export type EventKind = typeof access | typeof accessOfInvalidated | typeof removal;
+export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal;
 
 const firstCapacity = 1_024;
 
@@ -134,7 +137,7 @@ export class EventLog {
 
   /** Adds the calls of an event to the last one of its key that was kept, if they may be one. */
   #join(index: number, merging: Merging): boolean {
-    if (this.#kinds[index] !== access) return false;
+    if ((this.#kinds[index] as number) > look) return false;
     const [owner, calls] = [this.ownerAt(index) as SampledKey, this.countAt(index)];
     if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging)) return false;
     (this.#counts[owner.last] as number) += calls - 1;

@@ -7,9 +7,10 @@
 
 import {
   access,
-  accessOfInvalidated,
   EventLog,
   type EventKind,
+  look,
+  lookAtInvalidated,
   type Merging,
   type Name,
   type Owner,
@@ -110,13 +111,13 @@ export class Recorder {
     if (sampled.isSampled && !this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
   }
 
-  /** An access that memory could not answer at once; takes the key into the sample if it belongs there. */
+  /** An access that memory could not answer at once, told when it is answered; takes the key into the sample if it belongs there. */
   looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void {
     const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
     if (!sampled) return;
     for (const name of sampled.names) name.isRemoved = false;
-    if (wasInvalidated) this.#append(sampled, nowMs, accessOfInvalidated);
-    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
+    if (wasInvalidated) this.#append(sampled, nowMs, lookAtInvalidated);
+    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, look);
   }
 
   /** A result was stored. */

@@ -3,7 +3,7 @@
  * how many other keys were accessed since (its stack distance); whether it would have been valid, by going through its accesses.
  */
 
-import { accessOfInvalidated, type EventLog, removal, type SampledKey } from './event-log.js';
+import { access, type EventLog, lookAtInvalidated, removal, type SampledKey } from './event-log.js';
 import { isName, type Recorder, type Recording } from './recording.js';
 
 /** Under what a recording is replayed. */
@@ -39,6 +39,7 @@ interface Accesses {
 
 /** One event of a key. */
 interface Access {
+  /** When it began, about: one that had to wait is taken for one for which the method ran. */
   readonly time: number;
   /** Accesses at about that time. */
   count: number;
@@ -131,7 +132,7 @@ export class Replay {
   #replay(key: SampledKey, accesses: readonly Access[], setting: Setting): Tally {
     const tally = newTally();
     const life = new Life(setting, key, this.#recording.quantumMs);
-    for (const access of accesses) life.access(access, tally);
+    for (const each of accesses) life.access(each, tally);
     return tally;
   }
 
@@ -159,10 +160,10 @@ export class Replay {
     const wasRemoved =
       (removedAt.get(key) ?? -1) > last || key.names.some((name) => (removedAt.get(name) ?? -1) > last);
     former.accesses.push({
-      time: log.timeAt(i),
+      time: log.timeAt(i) - (log.kindAt(i) === access ? 0 : Math.round(key.loadMs)),
       count: log.countAt(i),
       needed: 1 + stack.above(last) / rate,
-      isInvalidated: log.kindAt(i) === accessOfInvalidated || (last >= 0 && wasRemoved),
+      isInvalidated: log.kindAt(i) === lookAtInvalidated || (last >= 0 && wasRemoved),
     });
     stack.move(last, i);
     former.last = i;
@@ -217,7 +218,8 @@ class Life {
   constructor(setting: Setting, key: SampledKey, quantumMs: number) {
     this.#setting = setting;
     this.#ttlMs = setting.ttlMs ?? key.ttlMs ?? Infinity;
-    this.#loadMs = key.loadMs;
+    // Whole, as times are: a fraction added and taken off again would not be the same moment.
+    this.#loadMs = Math.round(key.loadMs);
     this.#quantumMs = quantumMs;
     this.#unknownBefore = key.unknownBefore;
   }
