@@ -32,6 +32,17 @@ export async function buildPackage() {
 
 const banner = { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' };
 
+/** `import()` stays what it is: `cachette check` loads modules of both kinds. */
+const commandLine = {
+  sourcemap: false,
+  supported: { 'dynamic-import': true },
+  banner: {
+    js: `${banner.js}
+/*! Contains cli-table3 (MIT, Copyright (c) 2014 James Talmage), string-width, strip-ansi, ansi-regex, is-fullwidth-code-point
+ *  (MIT, Copyright (c) Sindre Sorhus) and emoji-regex (MIT, Copyright Mathias Bynens): https://opensource.org/license/mit */`,
+  },
+};
+
 const entries = { index: 'src/index.ts', postgres: 'src/integrations/postgres.ts' };
 
 /**
@@ -56,7 +67,7 @@ async function bundle(format) {
   });
   await Promise.all(library);
   if (format === 'esm') return;
-  await build({ ...shared, entryPoints: ['src/integrations/cli.ts'], outfile: 'dist/cjs/cli.js', sourcemap: false });
+  await build({ ...shared, ...commandLine, entryPoints: ['src/integrations/cli.ts'], outfile: 'dist/cjs/cli.js' });
   // npm does it too, when it links the command
   await chmod(join(root, 'dist/cjs/cli.js'), 0o755);
 }
