@@ -18,7 +18,26 @@ export {
   isCacheTimeoutError,
   isInvalidationError,
 } from './base/errors.js';
-export type { CacheEvents, CacheProblem, InvalidationEvent, Outcome, OutcomeStatus, Tier } from './base/events.js';
+export type {
+  CacheEvents,
+  CacheProblem,
+  InvalidationEvent,
+  LoadEvent,
+  Mismatch,
+  Outcome,
+  OutcomeStatus,
+  Tier,
+} from './base/events.js';
+export type {
+  Audit,
+  CacheStats,
+  Finding,
+  FindingCode,
+  LoadStats,
+  MethodAudit,
+  MethodStats,
+  Prediction,
+} from './base/insight.js';
 export type { InvalidationResult } from './cache/host.js';
 export type { FeedProblem, Following } from './cache/follow.js';
 export type { CacheManager, Explained, LoadOptions, WrappedFunction } from './cache/manager.js';
@@ -51,7 +70,6 @@ export type {
   Version,
 } from './cache/options.js';
 export type { AnyCachedOptions, AnyInvalidatesOptions } from './cache/policy.js';
-export type { CacheStats, MethodStats } from './cache/outcomes.js';
 export {
   type Cache,
   Cached,

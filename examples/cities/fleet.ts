@@ -143,20 +143,20 @@ function sumOfReports(reports: readonly SentReport[]): Report {
   };
 }
 
-type Counts = CacheStats['methods'][string];
+type MethodStats = CacheStats['methods'][string];
 
 function sumOfStats(all: readonly CacheStats[]): CacheStats {
-  const methods: Record<string, Counts> = {};
+  const methods: Record<string, MethodStats> = {};
   for (const stats of all)
     for (const [name, counts] of Object.entries(stats.methods)) methods[name] = plus(methods[name], counts);
   const total = all.reduce<CacheStats | undefined>((sum, each) => ({ ...each, ...plus(sum, each) }), undefined);
   return { ...(total as CacheStats), methods };
 }
 
-function plus(one: Counts | undefined, other: Counts): Counts {
+function plus(one: MethodStats | undefined, other: MethodStats): MethodStats {
   if (!one) return other;
   const hits = one.hits + other.hits;
   const misses = one.misses + other.misses;
   const [stale, bypassed] = [one.stale + other.stale, one.bypassed + other.bypassed];
-  return { hits, misses, stale, bypassed, hitRate: hits / Math.max(1, hits + misses + stale) };
+  return { ...other, hits, misses, stale, bypassed, hitRate: hits / Math.max(1, hits + misses + stale) };
 }

@@ -167,9 +167,7 @@ export interface Audit {
 
 /** What one may ask each process of a fleet. */
 export type Question =
-  | { readonly topic: 'snapshot' }
-  | { readonly topic: 'audit' }
-  | { readonly topic: 'recent'; readonly method: string };
+  { readonly topic: 'snapshot' } | { readonly topic: 'audit' } | { readonly topic: 'recent'; readonly method: string };
 
 /** By topic, what a process answers. */
 export interface Answers {

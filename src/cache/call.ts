@@ -13,6 +13,7 @@ import { waitFor } from './patience.js';
 import { afterFailure, refresh } from './refresh.js';
 import type { Scope } from './scope.js';
 import { callersSignal } from './signals.js';
+import { verify } from './verify.js';
 
 /** Boxed, as `undefined` is a value too. */
 interface Answer {
@@ -59,7 +60,7 @@ export class Call {
     this.#core = core;
     this.#subject = subject;
     this.#scope = scope;
-    this.#stopwatch = new Stopwatch(core.outcomes.watched || scope.listener !== undefined);
+    this.#stopwatch = new Stopwatch(core.outcomes.isHeard(scope.listener));
     this.#look = new Look(core, subject, scope);
     this.#signal = callersSignal(subject.args);
   }
@@ -170,6 +171,7 @@ export class Call {
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
+    if (this.#subject.policy.verify > 0 && !isGraced) verify(this.#core, this.#subject, entry);
   }
 
   /** What is made of an old value is not stored, in an outage neither: it would be old from the beginning. */
@@ -356,23 +358,19 @@ export class Call {
   }
 
   #tell(status: OutcomeStatus, found?: Found): void {
-    const { outcomes, names, clock } = this.#core;
-    const entry = found?.entry;
-    outcomes.count(this.#subject.counts, status);
-    if (!this.#stopwatch.runs) return;
-    const tags = entry?.generations.map(([name]) => name).filter((name) => names.isTag(name));
-    const outcome = {
+    const { method, counts, key } = this.#subject;
+    this.#core.outcomes.tell({
       status,
-      method: this.#subject.method,
-      key: this.#subject.key,
-      tier: found?.tier,
+      method,
+      counts,
+      key,
       reason: this.#reason,
-      tags: tags?.map((name) => names.shownTag(name)) ?? this.#look.tags,
-      ageMs: entry && Math.max(0, clock.now() - entry.writtenAt),
-      durationMs: this.#stopwatch.elapsedMs(),
-    };
-    outcomes.emit(outcome);
-    this.#scope.listener?.(outcome);
+      entry: found?.entry,
+      tier: found?.tier,
+      tags: this.#look.tags,
+      durationMs: () => this.#stopwatch.elapsedMs(),
+      listener: this.#scope.listener,
+    });
   }
 }
 
@@ -438,15 +436,14 @@ export function inherit(
 
 /** Measures only where somebody wants to know. */
 class Stopwatch {
-  readonly runs: boolean;
   readonly #since: number;
 
-  constructor(runs: boolean) {
-    this.runs = runs;
-    this.#since = runs ? performance.now() : 0;
+  constructor(isHeard: boolean) {
+    this.#since = isHeard ? performance.now() : NaN;
   }
 
+  /** 0 where nobody wanted to know when the call began. */
   elapsedMs(): number {
-    return performance.now() - this.#since;
+    return Number.isNaN(this.#since) ? 0 : performance.now() - this.#since;
   }
 }

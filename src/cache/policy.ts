@@ -70,6 +70,8 @@ export interface Policy extends FreshnessPolicy {
   /** One compute over all processes. */
   readonly isFleetWide: boolean;
   readonly inheritTags: boolean;
+  /** The fraction of hits that are verified. */
+  readonly verify: number;
   readonly copies: Copies;
   readonly revive: readonly Revivable[];
   readonly version: string | undefined;
@@ -104,6 +106,8 @@ export interface CacheSettings {
   readonly outageGraceMs: number;
   readonly throwsUndelivered: boolean;
   readonly waitUntil: ((work: Promise<unknown>) => void) | undefined;
+  /** Whether calls are counted. */
+  readonly hasStatistics: boolean;
   /** Undefined: the store's own, if it has one. */
   readonly bus: Bus | false | undefined;
   readonly codec: Codec | undefined;
@@ -153,6 +157,10 @@ const policyRules = {
     (value) => hasParts(value, { ttl: isDuration, when: maybe(isFunction) }),
   ],
   inheritTags: oneOf(true, false),
+  verify: [
+    'write a fraction of hits from 0 to 1, such as 0.01',
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+  ],
   maxStaleness: aDurationOrZero,
   singleFlight: oneOf('process', 'fleet'),
   copies: oneOf('isolated', 'frozen', 'shared'),
@@ -215,6 +223,7 @@ const cacheRules = {
   outageGrace: aDurationOrZero,
   onInvalidationFailure: oneOf('defer', 'throw'),
   waitUntil: aFunction('(work) => void'),
+  statistics: oneOf(true, false),
   bus: ['write false, or an object with publish, subscribe and close', (value) => value === false || isBus(value)],
   codec: ['write { id, encode, decode }', isCodec],
   clock: ['write { now: () => number }', (value) => isObject(value) && isFunction((value as { now?: unknown }).now)],
@@ -256,6 +265,7 @@ export function cacheSettings(options: CacheOptions, where: string): CacheSettin
     outageGraceMs: durationOrZero(options.outageGrace, where) ?? 10_000,
     throwsUndelivered: options.onInvalidationFailure === 'throw',
     waitUntil: options.waitUntil,
+    hasStatistics: options.statistics ?? true,
     bus: options.bus,
     codec: options.codec,
   });
@@ -300,6 +310,7 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     maxStalenessMs: durationOrZero(options.maxStaleness ?? defaults.maxStaleness, where),
     resultTags: resultTags === undefined ? undefined : tagsOfResult(resultTags, where),
     isFleetWide: (options.singleFlight ?? defaults.singleFlight) === 'fleet',
+    verify: options.verify ?? defaults.verify ?? 0,
     inheritTags: options.inheritTags ?? defaults.inheritTags ?? true,
     copies: options.copies ?? defaults.copies ?? 'isolated',
     revive: options.revive ?? defaults.revive ?? [],

@@ -29,6 +29,8 @@ export interface StoreParts {
     names: readonly string[],
     discard: (keys: readonly string[]) => Promise<unknown>,
   ) => Promise<void>;
+  /** What this process answers when another one asks; undefined: nothing. */
+  readonly answer: (question: string) => string | undefined;
 }
 
 type MemoryTarget = Extract<StoreTarget, { kind: 'memory' }>;
@@ -86,6 +88,7 @@ function openShared(
     new Coherence({
       bus,
       remembers: onRemoved !== undefined,
+      answer: parts.answer,
       deleteMany: (keys) => backend.deleteMany(keys),
       session: () => backend.session ?? 0,
       forget: (removed) => (onRemoved ?? parts.onRemoved)(removed, (keys) => shared.discard(keys)),

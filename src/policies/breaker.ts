@@ -27,6 +27,10 @@ export class Breaker {
     this.#counts = counts;
   }
 
+  get state(): State {
+    return this.#state;
+  }
+
   get isClosed(): boolean {
     return this.#state === 'closed';
   }

@@ -1,4 +1,7 @@
-/** What processes tell each other of invalidations: the messages, and what carries them. Values never travel this way. */
+/**
+ * What processes tell each other of invalidations and of themselves: the messages, and what carries them. Values never travel
+ * this way.
+ */
 
 /**
  * Carries short texts between processes. It may lose, double, delay and reorder them: then invalidations take longer, or
@@ -43,7 +46,9 @@ export type BusMessage =
   | { readonly kind: 'beat'; readonly from: string; readonly announced: number; readonly beat: number }
   | { readonly kind: 'removed'; readonly from: string; readonly announced: number; readonly names: readonly string[] }
   | { readonly kind: 'heard'; readonly from: string; readonly announced: number }
-  | { readonly kind: 'bye'; readonly from: string };
+  | { readonly kind: 'bye'; readonly from: string }
+  | { readonly kind: 'ask'; readonly from: string; readonly asked: number; readonly question: string }
+  | { readonly kind: 'tell'; readonly from: string; readonly asked: number; readonly answer: string };
 
 export function writeMessage(message: BusMessage): string {
   switch (message.kind) {
@@ -55,6 +60,10 @@ export function writeMessage(message: BusMessage): string {
       return JSON.stringify([busVersion, 'heard', message.from, message.announced]);
     case 'bye':
       return JSON.stringify([busVersion, 'bye', message.from]);
+    case 'ask':
+      return JSON.stringify([busVersion, 'ask', message.from, message.asked, message.question]);
+    case 'tell':
+      return JSON.stringify([busVersion, 'tell', message.from, message.asked, message.answer]);
   }
 }
 
@@ -73,6 +82,8 @@ export function readMessage(text: string): BusMessage | undefined {
   if (!isCount(announced)) return undefined;
   if (kind === 'heard') return { kind, from, announced };
   if (kind === 'beat' && isCount(rest[0])) return { kind, from, announced, beat: rest[0] };
+  if (kind === 'ask' && isText(rest[0])) return { kind, from, asked: announced, question: rest[0] };
+  if (kind === 'tell' && isText(rest[0])) return { kind, from, asked: announced, answer: rest[0] };
   if (kind === 'removed' && rest.every(isText)) return { kind, from, announced, names: rest };
   return undefined;
 }

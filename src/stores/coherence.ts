@@ -10,6 +10,7 @@
 
 import { crypto } from '../policies/crypto.js';
 import { awaited, later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import type { BusState } from '../base/insight.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
 
@@ -22,6 +23,9 @@ export type Acknowledged = () => Promise<boolean>;
 export interface Remover {
   /** Resolves when the store has acknowledged. */
   remove(names: readonly string[]): Promise<Acknowledged>;
+  /** Asks the other processes; resolves with what they said when all have answered, and at the latest after `waitMs`. */
+  ask(question: string, waitMs: number): Promise<readonly string[]>;
+  readonly state: BusState;
   /** Tells that nobody needs to wait for this process any more. */
   close(): Promise<void>;
 }
@@ -37,6 +41,8 @@ export interface CoherenceOptions {
   readonly deleteMany: (names: readonly string[]) => Promise<void>;
   /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
   readonly forget: (names: readonly string[]) => Promise<void>;
+  /** Another process asks about this one; undefined: nothing is said. */
+  readonly answer: (question: string) => string | undefined;
   /** The number of the connection over which the bus publishes; another one after each reconnect. Default: always the same. */
   readonly session?: () => number;
   readonly report: (message: string, cause?: unknown) => void;
@@ -54,6 +60,10 @@ const deadAfterMs = 5_000;
 /** Who does not hear that this process leaves waits for it as for one that is silent. */
 const farewellMs = 100;
 
+/** Who can reach the bus can answer anything, as often as it likes. */
+const answersAtMost = 1_000;
+const answerCharsAtMost = 1_000_000;
+
 interface Announcement {
   readonly message: string;
   readonly answered: Set<string>;
@@ -68,6 +78,17 @@ interface Announcement {
   settle: (isDone: boolean) => void;
 }
 
+/** A question to all, and what has come of it. */
+interface Inquiry {
+  /** By process. */
+  readonly answers: Map<string, string>;
+  /** How many processes it was sent to, this one included; undefined where the bus does not say. */
+  receivers: number | undefined;
+  /** It came back, and so answers will. */
+  echoed: boolean;
+  readonly end: () => void;
+}
+
 const nobodyWaits = (): void => {};
 const done: Acknowledged = () => Promise.resolve(true);
 
@@ -78,6 +99,8 @@ export class Coherence implements Remover {
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
   #announced = 0;
+  readonly #inquiries = new Map<number, Inquiry>();
+  #asked = 0;
   /** How many announcements somebody waits for; then the process is kept alive. */
   #waiting = 0;
   #aliveAt = monotonicMs();
@@ -172,6 +195,49 @@ export class Coherence implements Remover {
     });
   }
 
+  get state(): BusState {
+    const nowMs = monotonicMs();
+    const peers = this.#roster.live(nowMs).length;
+    if (!this.#options.remembers) return { state: 'idle', peers };
+    return { state: this.era(nowMs) > 0 ? 'trusted' : 'untrusted', peers };
+  }
+
+  /** Sent again until it comes back: who has just subscribed does not hear the first answers. */
+  async ask(question: string, waitMs: number): Promise<readonly string[]> {
+    if (this.#closed) return [];
+    this.#subscribe();
+    const asked = ++this.#asked;
+    const text = writeMessage({ kind: 'ask', from: this.#id, asked, question });
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const inquiry: Inquiry = { answers: new Map(), receivers: undefined, echoed: false, end };
+    this.#inquiries.set(asked, inquiry);
+    const endsAt = monotonicMs() + waitMs;
+    for (let leftMs = waitMs; leftMs > 0 && !inquiry.echoed; leftMs = endsAt - monotonicMs()) {
+      await withDeadline(this.#sendInquiry(inquiry, text), leftMs).catch(() => undefined);
+      await withDeadline(ended, Math.min(repeatMs, leftMs)).catch(() => undefined);
+    }
+    await withDeadline(ended, Math.max(0, endsAt - monotonicMs())).catch(() => undefined);
+    this.#inquiries.delete(asked);
+    return [...inquiry.answers.values()];
+  }
+
+  async #sendInquiry(inquiry: Inquiry, text: string): Promise<void> {
+    const sent = await this.#tryToPublish(text);
+    if (typeof sent?.receivers === 'number') inquiry.receivers = sent.receivers;
+    this.#endInquiry(inquiry);
+  }
+
+  #receiveAnswer(inquiry: Inquiry | undefined, from: string, answer: string): void {
+    if (!inquiry || inquiry.answers.size >= answersAtMost || answer.length > answerCharsAtMost) return;
+    inquiry.answers.set(from, answer);
+    this.#endInquiry(inquiry);
+  }
+
+  #endInquiry({ answers, receivers, echoed, end }: Inquiry): void {
+    if (echoed && receivers !== undefined && answers.size >= receivers - 1) end();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -260,6 +326,7 @@ export class Coherence implements Remover {
     this.#aliveAt = now;
     this.#listeningSince = Math.min(this.#listeningSince, now);
     if (message.kind === 'beat') this.#lease.returned(message.beat, now);
+    if (message.kind === 'ask') this.#receiveEcho(this.#inquiries.get(message.asked));
     if (message.kind !== 'removed') return;
     const announcement = this.#announcements.get(message.announced);
     if (!announcement) return;
@@ -267,8 +334,24 @@ export class Coherence implements Remover {
     this.#check(message.announced, announcement, this.#roster.live(now));
   }
 
+  #receiveEcho(inquiry: Inquiry | undefined): void {
+    if (!inquiry) return;
+    inquiry.echoed = true;
+    this.#endInquiry(inquiry);
+  }
+
   #receiveOther(message: BusMessage): void {
     const now = monotonicMs();
+    if (message.kind === 'ask') {
+      const answer = this.#options.answer(message.question);
+      if (answer === undefined) return;
+      this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked: message.asked, answer }), message.from);
+      return;
+    }
+    if (message.kind === 'tell') {
+      this.#receiveAnswer(this.#inquiries.get(message.asked), message.from, message.answer);
+      return;
+    }
     if (message.kind === 'bye') {
       this.#roster.left(message.from);
       this.#checkAll();

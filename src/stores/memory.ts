@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
+import type { BusState, StoreState } from '../base/insight.js';
 import { newToken, type Tokens } from '../policies/generations.js';
 import { generationRecord, type MemoryBounds, Residents } from './residents.js';
 import type { LocalHit, Reading, ReadOptions, Store } from './store.js';
@@ -25,6 +26,7 @@ export class MemoryStore implements Store {
     if (resident === undefined || resident.entry.payload === undefined) return undefined;
     const now = this.#clock.now();
     if (resident.isExpired(now) || !resident.isCurrent()) return undefined;
+    resident.foundAt = now;
     if (resident.entry.sliding) resident.accessedAt = now;
     return resident;
   }
@@ -80,6 +82,14 @@ export class MemoryStore implements Store {
 
   endLease(): Promise<void> {
     return Promise.resolve();
+  }
+
+  state(): { readonly stores: readonly StoreState[]; readonly bus: BusState } {
+    return { stores: [this.#residents.state], bus: { state: 'none', peers: 0 } };
+  }
+
+  ask(): Promise<readonly string[]> {
+    return Promise.resolve([]);
   }
 
   flush(): Promise<void> {

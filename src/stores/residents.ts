@@ -5,6 +5,7 @@
 
 import { LRUCache } from '../policies/lru.js';
 import { type Entry, remainingMs } from '../base/entry.js';
+import type { StoreState } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
 import type { Tokens } from '../policies/generations.js';
 
@@ -33,6 +34,8 @@ export class Resident {
   accessedAt: number;
   /** The store behind has it too, and is to hear that it is read. */
   readonly slides = false;
+  /** When it was last found without waiting. */
+  foundAt = 0;
   /**
    * When it was kept although its generations were not known, on a clock that nobody sets; undefined for all others. It can
    * never be verified.
@@ -79,12 +82,14 @@ const defaultMaxEntries = 10_000;
 const idleGenerations = 10_000;
 
 export class Residents {
+  readonly #bounds: MemoryBounds;
   readonly #ttlMs: number;
   readonly #entries: LRUCache<string, Resident>;
   readonly #used = new Map<string, GenerationRecord>();
   readonly #idle: LRUCache<string, GenerationRecord>;
 
   constructor(bounds: MemoryBounds) {
+    this.#bounds = bounds;
     this.#ttlMs = bounds.ttlMs ?? Infinity;
     this.#entries = new LRUCache<string, Resident>({
       ...limits(bounds),
@@ -99,6 +104,20 @@ export class Residents {
         if (why === 'evict') record.current = false;
       },
     });
+  }
+
+  get state(): StoreState {
+    const { maxSize } = this.#bounds;
+    const maxEntries = this.#entries.max === 0 ? undefined : this.#entries.max;
+    return {
+      tier: 'memory',
+      name: 'memory',
+      entries: this.#entries.size,
+      maxEntries,
+      maxSize,
+      breaker: 'none',
+      pending: 0,
+    };
   }
 
   get(key: string): Resident | undefined {

@@ -7,6 +7,7 @@ import { LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import { type Entry, type Generation, keptMs, type Lifetime, remainingMs } from '../base/entry.js';
 import type { CacheProblem } from '../base/events.js';
+import type { BusState, StoreState } from '../base/insight.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
 import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
 import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
@@ -252,6 +253,23 @@ export class SharedStore implements Store {
     else await this.#succeeds('lease', () => this.#backend.set(name, openText, openMs));
   }
 
+  state(): { readonly stores: readonly StoreState[]; readonly bus: BusState } {
+    const store: StoreState = {
+      tier: 'store',
+      name: this.#backend.name,
+      entries: undefined,
+      maxEntries: undefined,
+      maxSize: undefined,
+      breaker: this.#breaker.state,
+      pending: this.#undelivered.size,
+    };
+    return { stores: [store], bus: this.#remover.state };
+  }
+
+  ask(question: string, waitMs: number): Promise<readonly string[]> {
+    return this.#remover.ask(question, waitMs);
+  }
+
   async flush(): Promise<void> {
     if (!this.#undelivered.isEmpty) await this.#undelivered.flush();
   }
@@ -440,6 +458,7 @@ export function storedFreshMs(entry: Lifetime, now: number, lateByMs = 0): numbe
 
 /** Deletes, and nobody is told. */
 class PlainRemover implements Remover {
+  readonly state = { state: 'none', peers: 0 } as const;
   readonly #backend: Backend;
 
   constructor(backend: Backend) {
@@ -449,6 +468,10 @@ class PlainRemover implements Remover {
   async remove(names: readonly string[]): Promise<Acknowledged> {
     await this.#backend.deleteMany(names);
     return () => Promise.resolve(true);
+  }
+
+  ask(): Promise<readonly string[]> {
+    return Promise.resolve([]);
   }
 
   close(): Promise<void> {

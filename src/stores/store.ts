@@ -2,6 +2,7 @@
 
 import type { Entry } from '../base/entry.js';
 import type { Tier } from '../base/events.js';
+import type { BusState, StoreState } from '../base/insight.js';
 import type { Tokens } from '../policies/generations.js';
 import type { Keeps, PayloadFormat } from '../policies/payload.js';
 
@@ -44,6 +45,8 @@ export interface LocalHit {
   readonly entry: Entry;
   /** Whether the store behind should hear that it was read: it slides there too. */
   readonly slides: boolean;
+  /** When it was found: to read a clock costs as much as the rest of a hit. */
+  readonly foundAt: number;
   /** How many milliseconds from `now` it stays fresh. */
   remainingMs(now: number): number;
 }
@@ -92,6 +95,10 @@ export interface Store {
   renewLease(name: string, ms: number): Promise<void>;
   /** Gives a lease back. */
   endLease(name: string, how: LeaseEnd): Promise<void>;
+  /** How it is, for people: nearest first. */
+  state(): { readonly stores: readonly StoreState[]; readonly bus: BusState };
+  /** Asks the other processes that can be reached; resolves with what they said. */
+  ask(question: string, waitMs: number): Promise<readonly string[]>;
   /** Tries to deliver what is pending. */
   flush(): Promise<void>;
   /** Delivers what is pending and gives back what the store opened itself. */

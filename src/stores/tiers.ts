@@ -10,6 +10,7 @@
 
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
+import type { BusState, StoreState } from '../base/insight.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
 import { firstChanged, type Tokens, unknownToken } from '../policies/generations.js';
@@ -79,9 +80,15 @@ export class TieredStore implements Store {
     const now = this.#clock.now();
     if (resident.isExpired(now) || !this.#isTrusted(resident, maxStalenessMs)) return undefined;
     const { entry } = resident;
+    resident.foundAt = now;
     if (!entry.sliding) return resident;
     resident.accessedAt = now;
-    return { entry, slides: this.#shared.isSlideDue(key, entry), remainingMs: (at) => resident.remainingMs(at) };
+    return {
+      entry,
+      foundAt: now,
+      slides: this.#shared.isSlideDue(key, entry),
+      remainingMs: (at) => resident.remainingMs(at),
+    };
   }
 
   async read(key: string, options: ReadOptions): Promise<Reading> {
@@ -147,6 +154,15 @@ export class TieredStore implements Store {
 
   endLease(name: string, how: LeaseEnd): Promise<void> {
     return this.#shared.endLease(name, how);
+  }
+
+  state(): { readonly stores: readonly StoreState[]; readonly bus: BusState } {
+    const { stores, bus } = this.#shared.state();
+    return { stores: [this.#residents.state, ...stores], bus };
+  }
+
+  ask(question: string, waitMs: number): Promise<readonly string[]> {
+    return this.#shared.ask(question, waitMs);
   }
 
   flush(): Promise<void> {

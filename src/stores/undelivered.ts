@@ -27,6 +27,10 @@ export class Undelivered {
     this.#deliver = deliver;
   }
 
+  get size(): number {
+    return this.#names.size;
+  }
+
   get isEmpty(): boolean {
     return this.#names.size === 0;
   }

@@ -1,0 +1,132 @@
+import { createCache, type Mismatch } from 'cachette';
+
+/** A service whose writes may forget to invalidate, and what `verify` has found when the cache is closed. */
+function service(verify = 1) {
+  const cache = createCache('memory://');
+  const mismatches: Mismatch[] = [];
+  cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+  const prices = new Map([['1', { name: 'pen', price: 10 }]]);
+  const runs = { count: 0 };
+  class Products {
+    @cache.Cached({ ttl: '5m', verify, tags: (id) => `product:${id}` })
+    async find(id: string): Promise<{ name: string; price: number } | undefined> {
+      runs.count++;
+      return prices.get(id);
+    }
+
+    async forgetful(id: string, price: number): Promise<void> {
+      prices.set(id, { name: 'pen', price });
+    }
+
+    @cache.Invalidates((id) => `product:${id}`)
+    async update(id: string, price: number): Promise<void> {
+      prices.set(id, { name: 'pen', price });
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+    }
+  }
+  return { cache, mismatches, products: new Products(), prices, runs };
+}
+
+describe('verify', () => {
+  it('finds a write that has invalidated nothing, and says where the values differ', async () => {
+    const { cache, mismatches, products } = service();
+    await products.find('1');
+    await products.forgetful('1', 12);
+    expect(await products.find('1')).toEqual({ name: 'pen', price: 10 });
+    await cache.close();
+    expect(mismatches).toEqual([
+      {
+        method: 'Products.find',
+        key: expect.stringContaining('Products.find'),
+        tags: ['product:1'],
+        differences: ['.price: number, another one'],
+      },
+    ]);
+    expect(cache.stats().methods['Products.find']?.mismatches).toBe(1);
+  });
+
+  it('finds nothing where each write invalidates, also while one is running', async () => {
+    const { cache, mismatches, products } = service();
+    await products.find('1');
+    const writing = products.update('1', 12);
+    await products.find('1');
+    await writing;
+    await products.find('1');
+    await products.find('1');
+    await cache.close();
+    expect(mismatches).toEqual([]);
+  });
+
+  it('tells of an entry once', async () => {
+    const { cache, mismatches, products } = service();
+    await products.find('1');
+    await products.forgetful('1', 12);
+    for (let i = 0; i < 5; i++) await products.find('1');
+    await cache.close();
+    expect(mismatches).toHaveLength(1);
+  });
+
+  it('runs the method for the given fraction of hits', async () => {
+    const random = jest.spyOn(Math, 'random');
+    const { cache, products, runs } = service(0.25);
+    await products.find('1');
+    for (const value of [0.1, 0.3, 0.2, 0.9]) {
+      random.mockReturnValue(value);
+      await products.find('1');
+      await new Promise(setImmediate);
+    }
+    random.mockRestore();
+    await cache.close();
+    expect(runs.count).toBe(1 + 2);
+  });
+
+  it('runs the method once at a time, and for each key that waits once', async () => {
+    const cache = createCache();
+    let [running, most, runs] = [0, 0, 0];
+    const find = cache.wrap(
+      'find',
+      async (id: number) => {
+        most = Math.max(most, ++running);
+        runs++;
+        await new Promise(setImmediate);
+        running--;
+        return id;
+      },
+      { verify: 1 },
+    );
+    await find(1);
+    await find(2);
+    for (let i = 0; i < 3; i++) for (const id of [1, 2]) await find(id);
+    await cache.close();
+    // key 1 runs at once; while it does, key 2 and once more key 1 wait
+    expect([most, runs]).toEqual([1, 2 + 3]);
+  });
+
+  it('reports a method that fails, and nobody else hears of it', async () => {
+    const cache = createCache();
+    const errors: string[] = [];
+    cache.on('error', ({ code }) => errors.push(code));
+    let isDown = false;
+    const find = cache.wrap('find', async () => (isDown ? Promise.reject(new Error('down')) : 1), { verify: 1 });
+    await find();
+    isDown = true;
+    expect(await find()).toBe(1);
+    await cache.close();
+    expect(errors).toEqual(['background']);
+  });
+
+  it('asks the source, not the cache, for what the method calls inside', async () => {
+    const cache = createCache();
+    const mismatches: Mismatch[] = [];
+    cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    let price = 1;
+    const inner = cache.wrap('inner', async () => price);
+    const outer = cache.wrap('outer', async () => (await inner()) * 2, { verify: 1 });
+    await outer();
+    price = 2;
+    await outer();
+    await cache.close();
+    expect(mismatches.map(({ method }) => method)).toEqual(['outer']);
+  });
+});

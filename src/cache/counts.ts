@@ -1,0 +1,169 @@
+/** What is counted of one method: numbers, so that a call costs a few additions, and a histogram of its loads. */
+
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { OutcomeStatus, Tier } from '../base/events.js';
+import type { LoadStats, MethodStats } from '../base/insight.js';
+
+/** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
+const measuredAtFirst = 8;
+const measuredOneIn = 64;
+/** Reasons are few; one that a user's text got into must not make a table of them grow. */
+const reasonsAtMost = 50;
+const kindsAtMost = 100;
+
+/** Loads are recorded in microseconds, up to an hour, with an error of at most one in a hundred. */
+const histogramRange = { lowest: 1, highest: 3_600_000_000, figures: 2 } as const;
+
+export class Counts {
+  hits = 0;
+  hitsInMemory = 0;
+  stale = 0;
+  bypassed = 0;
+  misses = 0;
+  /** Of the loads of what was hit. */
+  savedMs = 0;
+  invalidations = 0;
+  invalidated = 0;
+  mismatches = 0;
+  readonly reasons = new Map<string, number>();
+  /** The kinds of tags, such as `product`, that entries were stored with, and whether one was ever invalidated here. */
+  readonly kinds = new Map<string, boolean>();
+  #loads = 0;
+  #failedLoads = 0;
+  #loadedMs = 0;
+  #loadTimes: RecordableHistogram | undefined;
+  #stored = 0;
+  #bytes = { sum: 0, count: 0, max: 0 };
+
+  /** A hit costs no more than this. */
+  hit(tier: Tier, loadMs: number): void {
+    this.hits++;
+    if (tier === 'memory') this.hitsInMemory++;
+    this.savedMs += loadMs;
+  }
+
+  other(status: Exclude<OutcomeStatus, 'hit'>, reason: string): void {
+    if (status === 'stale') this.stale++;
+    else if (status === 'bypass') this.bypassed++;
+    else this.#miss(reason);
+  }
+
+  #miss(reason: string): void {
+    this.misses++;
+    if (isOfInvalidation(reason)) this.#invalidatedBy(reason);
+    const end = reason.indexOf(':');
+    const kind = end < 0 ? reason : reason.slice(0, end);
+    if (this.reasons.has(kind) || this.reasons.size < reasonsAtMost)
+      this.reasons.set(kind, (this.reasons.get(kind) ?? 0) + 1);
+  }
+
+  /** By another process, perhaps, which told nobody here. */
+  #invalidatedBy(reason: string): void {
+    this.invalidated++;
+    const kind = kindOf(reason.slice(reason.indexOf(': ') + 2));
+    if (this.kinds.has(kind)) this.kinds.set(kind, true);
+  }
+
+  loaded(ms: number, isFailed: boolean): void {
+    this.#loads++;
+    if (isFailed) this.#failedLoads++;
+    this.#loadedMs += ms;
+    this.#loadTimes ??= createHistogram(histogramRange);
+    this.#loadTimes.record(Math.min(Math.max(1, Math.round(ms * 1_000)), histogramRange.highest));
+  }
+
+  /** Whether the next value that is stored is one of those that are measured. */
+  get measuresNext(): boolean {
+    return this.#stored < measuredAtFirst || this.#stored % measuredOneIn === 0;
+  }
+
+  /** `bytes`: undefined where it was not measured. */
+  stored(tags: readonly string[], bytes: number | undefined): void {
+    this.#stored++;
+    for (const tag of tags) this.#note(kindOf(tag));
+    if (bytes === undefined) return;
+    this.#bytes.sum += bytes;
+    this.#bytes.count++;
+    this.#bytes.max = Math.max(this.#bytes.max, bytes);
+  }
+
+  /** Tags of these kinds were invalidated, here or elsewhere. */
+  noteKinds(kinds: ReadonlySet<string>): void {
+    for (const kind of kinds) if (this.kinds.has(kind)) this.kinds.set(kind, true);
+  }
+
+  /** The same, by this process; empty: everything was. */
+  noteInvalidation(kinds: ReadonlySet<string>): void {
+    if (kinds.size === 0 || [...kinds].some((kind) => this.kinds.has(kind))) this.invalidations++;
+  }
+
+  stats(): MethodStats {
+    const answered = this.hits + this.stale + this.misses;
+    const { sum, count, max } = this.#bytes;
+    return {
+      calls: answered + this.bypassed,
+      hits: this.hits,
+      hitsByTier: { memory: this.hitsInMemory, store: this.hits - this.hitsInMemory },
+      misses: this.misses,
+      missesByReason: Object.fromEntries(this.reasons),
+      stale: this.stale,
+      bypassed: this.bypassed,
+      hitRate: answered === 0 ? 0 : this.hits / answered,
+      loads: this.#loadStats(),
+      savedMs: Math.round(this.savedMs),
+      bytes: { mean: count === 0 ? 0 : Math.round(sum / count), max },
+      invalidations: this.invalidations,
+      invalidated: this.invalidated,
+      mismatches: this.mismatches,
+    };
+  }
+
+  /** Adds another method's counts to these. */
+  add(other: Counts): void {
+    this.hits += other.hits;
+    this.hitsInMemory += other.hitsInMemory;
+    this.stale += other.stale;
+    this.bypassed += other.bypassed;
+    this.misses += other.misses;
+    this.savedMs += other.savedMs;
+    this.invalidated += other.invalidated;
+    this.mismatches += other.mismatches;
+    for (const [reason, count] of other.reasons) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + count);
+    this.#loads += other.#loads;
+    this.#failedLoads += other.#failedLoads;
+    this.#loadedMs += other.#loadedMs;
+    if (other.#loadTimes) (this.#loadTimes ??= createHistogram(histogramRange)).add(other.#loadTimes);
+    this.#bytes.sum += other.#bytes.sum;
+    this.#bytes.count += other.#bytes.count;
+    this.#bytes.max = Math.max(this.#bytes.max, other.#bytes.max);
+  }
+
+  #note(kind: string): void {
+    if (!this.kinds.has(kind) && this.kinds.size < kindsAtMost) this.kinds.set(kind, false);
+  }
+
+  #loadStats(): LoadStats {
+    const times = this.#loadTimes;
+    const percentile = (percent: number): number => (times ? times.percentile(percent) / 1_000 : 0);
+    return {
+      count: this.#loads,
+      errors: this.#failedLoads,
+      meanMs: this.#loads === 0 ? 0 : this.#loadedMs / this.#loads,
+      p50Ms: percentile(50),
+      p95Ms: percentile(95),
+      p99Ms: percentile(99),
+      maxMs: times ? times.max / 1_000 : 0,
+    };
+  }
+}
+
+/** `product` of `product:1`. */
+export function kindOf(tag: string): string {
+  const end = tag.indexOf(':');
+  return end < 0 ? tag : tag.slice(0, end);
+}
+
+/** Whether a miss for this reason found an entry that somebody had invalidated or expired. */
+export function isOfInvalidation(reason: string): boolean {
+  return reason.startsWith('invalidated: ') || reason.startsWith('expired: ');
+}

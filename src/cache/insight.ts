@@ -1,0 +1,114 @@
+/** What a cache tells about itself, to its own process and, over the bus, to all others of the fleet. */
+
+import { hostname } from 'node:os';
+import type { Outcome } from '../base/events.js';
+import type { Answered, Answers, Audit, Insight, Question, Snapshot } from '../base/insight.js';
+import { crypto } from '../policies/crypto.js';
+import { monotonicMs } from '../policies/deadline.js';
+import { LRUCache } from '../policies/lru.js';
+import { readAnswer, readQuestion } from './answers.js';
+import type { Core } from './core.js';
+
+/** Of a method so many outcomes are kept. */
+const outcomesKept = 50;
+/** Outcomes of so many methods are kept at a time. */
+const methodsWatched = 20;
+/** Nobody has asked for so long: no more outcomes are kept, which costs calls nothing then. */
+const watchedMs = 60_000;
+
+/** A snapshot names no more methods than this, those with the most calls. */
+const methodsTold = 200;
+
+export interface InsightParts {
+  readonly core: Core;
+  readonly namespace: string;
+  readonly audit: () => Audit;
+  readonly isEnabled: () => boolean;
+}
+
+export class CacheInsight implements Insight {
+  readonly #parts: InsightParts;
+  readonly #recent = new LRUCache<string, Outcome[]>({ max: methodsWatched });
+  #process: Snapshot['process'] | undefined;
+  #unwatch: (() => void) | undefined;
+  #askedAt = -Infinity;
+
+  constructor(parts: InsightParts) {
+    this.#parts = parts;
+  }
+
+  snapshot(): Snapshot {
+    const { core, namespace, isEnabled } = this.#parts;
+    const stats = core.outcomes.stats();
+    const byCalls = Object.entries(stats.methods).sort(([, a], [, b]) => b.calls - a.calls);
+    return {
+      process: this.#self,
+      namespace,
+      enabled: isEnabled(),
+      at: Date.now(),
+      stats: { ...stats, methods: Object.fromEntries(byCalls.slice(0, methodsTold)) },
+      ...core.store.state(),
+    };
+  }
+
+  audit(): Audit {
+    return this.#parts.audit();
+  }
+
+  recent(method: string): readonly Outcome[] {
+    this.#askedAt = monotonicMs();
+    this.#unwatch ??= this.#parts.core.events.on('outcome', (outcome) => this.#keep(outcome));
+    if (!this.#recent.has(method)) this.#recent.set(method, []);
+    return [...(this.#recent.get(method) ?? [])];
+  }
+
+  async ask<Topic extends keyof Answers>(
+    question: Extract<Question, { topic: Topic }>,
+    waitMs = 500,
+  ): Promise<readonly Answered<Topic>[]> {
+    const topic = question.topic;
+    const said = await this.#parts.core.store.ask(JSON.stringify(question), waitMs);
+    const others = said.map((answer) => readAnswer(topic, answer));
+    const own = { process: this.#self, answer: this.#answerTo(question) as Answers[Topic] };
+    return [own, ...others.filter((other) => other !== undefined)];
+  }
+
+  /** Undefined if that is no question. */
+  answer(asked: string): string | undefined {
+    const question = readQuestion(asked);
+    return question && JSON.stringify({ process: this.#self, answer: this.#answerTo(question) });
+  }
+
+  #answerTo(question: Question): Answers[keyof Answers] {
+    switch (question.topic) {
+      case 'snapshot':
+        return this.snapshot();
+      case 'audit':
+        return this.audit();
+      case 'recent':
+        return this.recent(question.method);
+    }
+  }
+
+  get #self(): Snapshot['process'] {
+    return (this.#process ??= {
+      id: crypto().randomBytes(9).toString('base64url'),
+      pid: process.pid,
+      host: hostname(),
+      startedAt: Math.round(Date.now() - process.uptime() * 1_000),
+    });
+  }
+
+  #keep(outcome: Outcome): void {
+    if (monotonicMs() - this.#askedAt > watchedMs) {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+      this.#recent.clear();
+      return;
+    }
+    const kept = this.#recent.peek(outcome.method);
+    if (!kept) return;
+    kept.push(outcome);
+    if (kept.length > outcomesKept) kept.shift();
+  }
+}

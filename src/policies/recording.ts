@@ -1,0 +1,315 @@
+/**
+ * What was accessed when, in fixed memory, so that it can be replayed with other settings: the accesses of a sample of keys.
+ *
+ * A key is in the sample or not by its hash, so all its accesses are known or none ("Efficient MRC Construction with SHARDS",
+ * Waldspurger, Park, Garthwaite, Ahmad 2015). Until there are too many keys, the sample is all of them.
+ */
+
+import {
+  access,
+  accessOfInvalidated,
+  EventLog,
+  type EventKind,
+  type Merging,
+  type Name,
+  type Owner,
+  removal,
+  type SampledKey,
+} from './event-log.js';
+
+/** What is told of a result that was stored. */
+export interface StoredResult {
+  /** Of all its generations. */
+  readonly names: readonly string[];
+  readonly bytes?: number | undefined;
+  readonly loadMs: number;
+  readonly ttlMs?: number | undefined;
+}
+
+/** How much is recorded; each has a default. */
+export interface RecorderBounds {
+  /** Sampled keys. Default 4,096. */
+  readonly maxKeys?: number | undefined;
+  /** Events of them. Default 65,536. */
+  readonly maxEvents?: number | undefined;
+  /** What memory may hold, where it is the only store: accesses are not merged over what could push an entry out. */
+  readonly maxEntries?: number | undefined;
+}
+
+/** A recording as it stands: to be read at once, as it changes with the next access. */
+export interface Recording {
+  readonly log: EventLog;
+  readonly keys: Iterable<SampledKey>;
+  /** The part of the keys that is in it, above 0 and not above 1. */
+  readonly rate: number;
+  /** Accesses of a key within this time of each other may be one event. */
+  readonly quantumMs: number;
+  /** By method, the calls of sampled keys that were recorded once and are forgotten. */
+  readonly forgotten: ReadonlyMap<string, number>;
+}
+
+/** As many hashes as there are. */
+const allHashes = 2 ** 32;
+/** An event stands for accesses no farther apart than this, in milliseconds. */
+const maxQuantumMs = 250;
+/** Nor than this part of the shortest ttl. */
+const quantaPerTtl = 20;
+/** Below this, a smaller sample says too little, and the past is forgotten instead. */
+const minKeys = 512;
+/** Names that keys carry, all together. */
+const maxLinks = 32_768;
+/** And one alone. */
+const maxNames = 256;
+/** Methods whose forgotten calls are counted. */
+const maxMethods = 1_000;
+/** How many of the longest ttl a recording is to span before old events are given up for new keys. */
+const ttlsPerSpan = 20;
+const minSpanMs = 600_000;
+const maxSpanMs = 86_400_000;
+/** The part of {@link RecorderBounds.maxEntries} over which accesses may be merged. */
+const reachPart = 1 / 16;
+
+export class Recorder {
+  readonly #maxKeys: number;
+  readonly #maxEntries: number;
+  readonly #keys = new Map<string, SampledKey>();
+  readonly #names = new Map<string, Name>();
+  readonly #log: EventLog;
+  readonly #forgotten = new Map<string, number>();
+  /** Keys with a hash below it are sampled. */
+  #threshold = allHashes;
+  #merging: Merging;
+  #links = 0;
+  #shortestTtlMs = Infinity;
+  #longestTtlMs = 0;
+  /** What is not in the sample may have been accessed before this moment, and was left out since. */
+  #unknownBefore = -Infinity;
+  /** When it is to be seen next whether the sample may be larger again. */
+  #reviewAt = -Infinity;
+
+  constructor({ maxKeys = 4_096, maxEvents = 65_536, maxEntries = Infinity }: RecorderBounds = {}) {
+    this.#maxKeys = maxKeys;
+    this.#maxEntries = maxEntries;
+    this.#log = new EventLog(maxEvents);
+    this.#merging = { quantumMs: 0, reach: this.#reach() };
+  }
+
+  /** An access of a key that was looked for before. Costs a look-up where the key is not sampled. */
+  accessed(key: string, nowMs: number): void {
+    const sampled = this.#keys.get(key);
+    if (sampled === undefined || this.#log.merge(sampled, nowMs, this.#merging)) return;
+    this.#append(sampled, nowMs, access);
+  }
+
+  /** An access that memory could not answer at once; takes the key into the sample if it belongs there. */
+  looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void {
+    const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
+    if (!sampled) return;
+    for (const name of sampled.names) name.isRemoved = false;
+    if (wasInvalidated) this.#append(sampled, nowMs, accessOfInvalidated);
+    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
+  }
+
+  /** A result was stored. */
+  stored(key: string, { names, ttlMs, loadMs }: StoredResult): void {
+    const sampled = this.#keys.get(key);
+    if (!sampled) return;
+    sampled.loadMs = loadMs;
+    if (ttlMs !== undefined) this.#learnTtl(sampled, ttlMs);
+    if (!isSame(sampled.names, names)) this.#carry(sampled, names);
+    for (const name of sampled.names) name.isRemoved = false;
+    while (this.#links > maxLinks) this.#shrink();
+  }
+
+  /** What was stored with one of these names is no longer right; a key is such a name too. */
+  removed(names: readonly string[], nowMs: number): void {
+    for (const text of names) {
+      const name = this.#names.get(text);
+      if (name && !name.isRemoved) {
+        this.#append(name, nowMs, removal);
+        name.isRemoved = true;
+      }
+      const sampled = this.#keys.get(text);
+      if (sampled && !this.#isRemoved(sampled)) this.#append(sampled, nowMs, removal);
+    }
+  }
+
+  /** What was recorded so far. */
+  get recording(): Recording {
+    return {
+      log: this.#log,
+      keys: this.#keys.values(),
+      rate: this.#threshold / allHashes,
+      quantumMs: this.#merging.quantumMs,
+      forgotten: this.#forgotten,
+    };
+  }
+
+  #isRemoved({ last }: SampledKey): boolean {
+    return last < 0 || this.#log.kindAt(last) === removal;
+  }
+
+  #register(method: string, key: string, now: number): SampledKey | undefined {
+    const hash = hashOf(key);
+    if (hash >= this.#threshold) {
+      if (now >= this.#reviewAt) this.#review(now);
+      return undefined;
+    }
+    if (this.#keys.size >= this.#maxKeys) this.#makeRoomForKey(now);
+    if (hash >= this.#threshold) return undefined;
+    const sampled: SampledKey = {
+      key,
+      method,
+      hash,
+      names: [],
+      last: -1,
+      unknownBefore: this.#unknownBefore,
+      ttlMs: undefined,
+      loadMs: 0,
+      isSampled: true,
+    };
+    this.#keys.set(key, sampled);
+    return sampled;
+  }
+
+  #append(owner: Owner, now: number, kind: EventKind): void {
+    while (this.#log.isFull) this.#makeRoom(now);
+    // Making room may have taken it out of the sample.
+    if (!isGone(owner)) this.#log.append(owner, now, kind);
+  }
+
+  /** Coarser first, as that costs least; then of fewer keys; and what is old at last. */
+  #makeRoom(now: number): void {
+    if (this.#coarsen()) return;
+    if (this.#keys.size > minKeys && !this.#isLong(now)) this.#shrink();
+    else this.#forget(now);
+  }
+
+  #makeRoomForKey(now: number): void {
+    if (this.#isLong(now)) this.#forget(now);
+    if (this.#keys.size >= this.#maxKeys) this.#shrink();
+  }
+
+  /** Lets the keys of a rush that is over go in time, so that there is room for more of those that matter now. */
+  #review(now: number): void {
+    this.#reviewAt = now + this.#enoughMs / 4;
+    if (this.#isLong(now)) this.#forget(now);
+  }
+
+  /** Whether it spans so long that the past matters less than the number of keys. */
+  #isLong(now: number): boolean {
+    return now - (this.#log.beganAt ?? now) > this.#enoughMs;
+  }
+
+  get #enoughMs(): number {
+    return Math.min(maxSpanMs, Math.max(minSpanMs, ttlsPerSpan * this.#longestTtlMs));
+  }
+
+  /** False if that is no more allowed, or brought next to nothing. */
+  #coarsen(): boolean {
+    const quantumMs = Math.max(1, this.#merging.quantumMs * 2);
+    if (quantumMs > Math.min(maxQuantumMs, this.#shortestTtlMs / quantaPerTtl)) return false;
+    this.#merging = { ...this.#merging, quantumMs };
+    const before = this.#log.length;
+    this.#log.compact(this.#merging);
+    return this.#log.length < before * 0.75 || this.#coarsen();
+  }
+
+  /** Lets go a quarter of the keys: those with the highest hashes. */
+  #shrink(): void {
+    const hashes = Float64Array.from(this.#keys.values(), ({ hash }) => hash).sort();
+    const threshold = hashes[Math.floor(hashes.length * 0.75)] ?? this.#threshold;
+    for (const [method, calls] of this.#forgotten) {
+      this.#forgotten.set(method, (calls * threshold) / this.#threshold);
+    }
+    this.#threshold = threshold;
+    for (const sampled of this.#keys.values()) if (sampled.hash >= threshold) this.#leave(sampled);
+    this.#log.filter((owner) => !isGone(owner));
+    this.#merging = { ...this.#merging, reach: this.#reach() };
+  }
+
+  /** Gives up the oldest quarter of the events, and the keys that have no other. */
+  #forget(now: number): void {
+    const count = Math.ceil(this.#log.length / 4);
+    const until = count < this.#log.length ? this.#log.timeAt(count) : now;
+    this.#log.dropFirst(count, (owner, calls) => {
+      if (isName(owner)) return;
+      (owner as SampledKey).unknownBefore = until;
+      this.#countForgotten((owner as SampledKey).method, calls);
+    });
+    const idle = [...this.#keys.values()].filter(({ last }) => last < 0);
+    if (idle.length > 0) this.#unknownBefore = until;
+    for (const sampled of idle) this.#leave(sampled);
+    this.#log.filter((owner) => !isGone(owner));
+    if (this.#keys.size < minKeys && this.#threshold < allHashes) this.#renew(now);
+  }
+
+  /** There are fewer keys than there were once: records more of them, from now on. */
+  #renew(now: number): void {
+    this.#log.filter(() => false);
+    this.#threshold = allHashes;
+    this.#forgotten.clear();
+    this.#merging = { quantumMs: 0, reach: this.#reach() };
+    this.#unknownBefore = now;
+    for (const sampled of this.#keys.values()) sampled.unknownBefore = now;
+  }
+
+  #leave(sampled: SampledKey): void {
+    sampled.isSampled = false;
+    this.#carry(sampled, []);
+    this.#keys.delete(sampled.key);
+  }
+
+  #carry(sampled: SampledKey, names: readonly string[]): void {
+    const former = sampled.names;
+    sampled.names = names.slice(0, maxNames).map((text) => this.#use(text));
+    for (const name of former) if (--name.uses === 0) this.#names.delete(name.text);
+    this.#links += sampled.names.length - former.length;
+  }
+
+  #use(text: string): Name {
+    let name = this.#names.get(text);
+    if (!name) this.#names.set(text, (name = { text, uses: 0, isRemoved: false, last: -1 }));
+    name.uses++;
+    return name;
+  }
+
+  #learnTtl(sampled: SampledKey, ttlMs: number): void {
+    sampled.ttlMs = ttlMs;
+    this.#shortestTtlMs = Math.min(this.#shortestTtlMs, ttlMs);
+    this.#longestTtlMs = Math.max(this.#longestTtlMs, ttlMs);
+  }
+
+  #countForgotten(method: string, calls: number): void {
+    const former = this.#forgotten.get(method);
+    if (former === undefined && this.#forgotten.size >= maxMethods) return;
+    this.#forgotten.set(method, (former ?? 0) + calls);
+  }
+
+  /** How many events of the sample may lie between accesses that are merged. */
+  #reach(): number {
+    return (this.#maxEntries * reachPart * this.#threshold) / allHashes;
+  }
+}
+
+/** Whether what an event is about is a name. */
+export function isName(owner: Owner): owner is Name {
+  return 'uses' in owner;
+}
+
+function isGone(owner: Owner): boolean {
+  return isName(owner) ? owner.uses === 0 : !(owner as SampledKey).isSampled;
+}
+
+function isSame(names: readonly Name[], texts: readonly string[]): boolean {
+  return names.length === Math.min(texts.length, maxNames) && names.every(({ text }, i) => text === texts[i]);
+}
+
+/** FNV-1a, with the last step of MurmurHash3, as keys of one method differ at their ends alone. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
