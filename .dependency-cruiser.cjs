@@ -13,6 +13,7 @@ const libraries = [
   { name: '@keyv/memcache', file: 'stores/memcached.ts' },
   { name: 'memjs', file: 'stores/memcached.ts' },
   { name: 'pg', file: 'integrations/postgres/connection.ts' },
+  { name: 'cli-table3', file: 'integrations/cli/table.ts' },
 ];
 
 /** Libraries that one file may import, whichever it is. */
@@ -104,6 +105,8 @@ module.exports = {
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'undetermined'],
         dependencyTypesNot: ['npm-peer'],
+        // built into the command line
+        pathNot: library('cli-table3'),
       },
     },
     {

@@ -11,15 +11,19 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { isCacheConfigError } from '../base/errors.js';
+import { audit } from './cli/audit.js';
 import { check } from './cli/check.js';
 import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.js';
 import { explain } from './cli/explain.js';
 import { invalidate } from './cli/invalidate.js';
 import { StoreError } from './cli/store.js';
 import { processTerminal } from './cli/terminal.js';
+import { top } from './cli/top.js';
 import { dropTriggersSql, triggersSql } from './postgres/triggers.js';
 
 const commands: readonly Command[] = [
+  top,
+  audit,
   explain,
   invalidate,
   check,

@@ -61,11 +61,11 @@ describe('what was mistyped', () => {
   const cities = [...triggers, '--table', 'cities'];
 
   it.each([
-    [[], 'no command is named; there are: explain, invalidate, check, postgres', '--help'],
+    [[], 'no command is named; there are: top, audit, explain, invalidate, check, postgres', '--help'],
     [['postgres'], 'no command is named; there are: postgres triggers', 'postgres --help'],
     [['--table'], "there is no option '--table' without a command", '--help'],
     [['postgers', 'triggers'], "there is no command 'postgers'; did you mean 'postgres'?", '--help'],
-    [['redis'], "there is no command 'redis'; there are: explain, invalidate, check, postgres", '--help'],
+    [['redis'], "there is no command 'redis'; there are: top, audit, explain, invalidate, check, postgres", '--help'],
     [
       ['postgres', 'trigers'],
       "there is no command 'postgres trigers'; did you mean 'postgres triggers'?",

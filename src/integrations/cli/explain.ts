@@ -3,7 +3,7 @@
 import type { Explanation, ExplainedEntry, ExplainedGeneration } from '../../cache/explanation.js';
 import type { Names } from '../../cache/names.js';
 import { type Command, type Given, type Printed, type Terminal, UsageError } from './command.js';
-import { placeOf, type StorePlace, storeOptions, unreachable, uriOrEnvironment, withStore } from './store.js';
+import { inTime, placeOf, type StorePlace, storeOptions, unreachable, uriOrEnvironment, withStore } from './store.js';
 import { type Paint, paintFor, printable, shownBytes, shownMs } from './text.js';
 
 const words = ['explain'];
@@ -27,7 +27,9 @@ async function run(given: Given, terminal: Terminal): Promise<Printed> {
   const names = await namesOf(place);
   await checkKey(key, place);
   const { explainKey } = await import('../../cache/explanation.js');
-  const explanation = await withStore(place, (backend) => explainKey(backend, { key, names, now: Date.now() }));
+  const explanation = await withStore(place, (backend) =>
+    inTime(backend, explainKey(backend, { key, names, now: Date.now() })),
+  );
   const text = given.isOn('json') ? json(explanation) : told(explanation, paintFor(terminal));
   return { text, exitCode: explanation.verdict === 'hit' ? 0 : 1 };
 }

@@ -68,8 +68,7 @@ async function carriedOut(
   place: StorePlace,
 ): Promise<{ readonly status: InvalidationResult['status']; readonly reason: string | undefined }> {
   const { createCache } = await import('../../decorators/cache.js');
-  return withStore(place, async (backend) => {
-    await backend.getMany([`${place.namespace}:#`]);
+  return withStore(place, async () => {
     const cache = createCache(place.uri, { namespace: place.namespace, deadline: '5s' });
     const problems: CacheProblem[] = [];
     cache.on('error', (problem) => problems.push(problem));

@@ -39,28 +39,29 @@ export function placeOf(given: Given, words: readonly string[]): StorePlace {
 }
 
 /**
- * Runs `work` with a connection to the store that has answered. What fails there, and says that it is the store's failure, is a
- * {@link StoreError}.
+ * Runs `work` with a connection to the store, which has answered.
  *
  * @throws UsageError if it is no store of several processes; StoreError; CacheConfigError if the URI is wrong
  */
-export async function withStore<T>({ uri, words }: StorePlace, work: (backend: Backend) => Promise<T>): Promise<T> {
+export async function withStore<T>(place: StorePlace, work: (backend: Backend) => Promise<T>): Promise<T> {
   const { parseStore } = await import('../../stores/uri.js');
-  const target = parseStore(uri, ['cachette', ...words].join(' '));
+  const target = parseStore(place.uri, ['cachette', ...place.words].join(' '));
   if (target.kind === 'memory')
     throw new UsageError(
       'memory:// is the memory of one process, which no other can see: name its shared store',
-      words,
+      place.words,
     );
   const backend = target.open();
   try {
-    return await storeFailures(backend.name, work(backend));
+    await inTime(backend, backend.getMany([`${place.namespace}:#`]));
+    return await work(backend);
   } finally {
     await backend.close().catch(() => undefined);
   }
 }
 
-async function storeFailures<T>(name: string, work: Promise<T>): Promise<T> {
+/** Settles as `work` does; what fails there, and says that it is the store's failure, is a {@link StoreError}. */
+export async function inTime<T>({ name }: Backend, work: Promise<T>): Promise<T> {
   const [{ BackendError }, { DeadlineError, withDeadline }, { isCacheConfigError }] = await Promise.all([
     import('../../stores/backend.js'),
     import('../../policies/deadline.js'),
