@@ -44,7 +44,7 @@ function screen(press: (shown: string, key: (key: string) => void) => void) {
   let onKey = (_: string): void => {};
   return {
     screen: { columns: 120, rows: 30 },
-    listen: (listener: (key: string) => void) => {
+    listen: (listener: (key: string) => void = () => {}) => {
       onKey = listener;
       return () => (onKey = () => {});
     },

@@ -43,7 +43,10 @@ async function run(given: Given, terminal: Terminal): Promise<Printed> {
   const skipped = skippedRules(given.texts('skip'));
   const { decoratedMethods } = await import('./decorated.js');
   const methods = decoratedMethods(await loaded(given.arguments('FILE'), terminal));
-  const all = [...methods.flatMap(nameProblems), ...methods.flatMap(ttlProblems), ...tagProblems(methods)];
+  const order = new Map(methods.map(({ name }, at) => [name, at]));
+  const all = [...methods.flatMap(nameProblems), ...methods.flatMap(ttlProblems), ...tagProblems(methods)].sort(
+    (a, b) => (order.get(a.method) ?? 0) - (order.get(b.method) ?? 0),
+  );
   const shown = all.filter(({ rule, isDoubt }) => !skipped.includes(rule) && (!isDoubt || given.isOn('verbose')));
   const findings = shown.filter(({ isDoubt }) => !isDoubt).length;
   const text = given.isOn('json')

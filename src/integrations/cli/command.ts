@@ -68,9 +68,11 @@ export interface Terminal {
   /** Where text can be drawn over; undefined for a pipe or a file. */
   readonly screen: { readonly columns: number; readonly rows: number } | undefined;
   readonly hasColours: boolean;
-  /** Calls `onKey` with each key that is pressed; gives a function that ends it. */
-  readonly listen: (onKey: (key: string) => void) => () => void;
-  /** Aborted when the program is told to end. */
+  /**
+   * From now on `stopped` is aborted when the program is told to end, which does not end at once then. With `onKey` each key is
+   * told, Ctrl-C among them. Gives a function that ends both.
+   */
+  readonly listen: (onKey?: (key: string) => void) => () => void;
   readonly stopped: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

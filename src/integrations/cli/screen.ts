@@ -29,7 +29,7 @@ export async function onScreen(terminal: Terminal, work: (ended: AbortSignal) =>
 
 /** Without a screen: until the program is told to end. */
 export async function untilStopped(terminal: Terminal, work: (ended: AbortSignal) => Promise<void>): Promise<void> {
-  const forget = terminal.listen(() => undefined);
+  const forget = terminal.listen();
   try {
     await work(terminal.stopped);
   } finally {

@@ -7,6 +7,11 @@ const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export function processTerminal(): Omit<Terminal, 'load'> {
   const { stdout, stderr, env } = process;
   const stopping = new AbortController();
+  // Who reads has read enough, as `head` does.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    stopping.abort();
+  });
   return {
     out: (text) => void stdout.write(text),
     error: (text) => void stderr.write(text),
@@ -17,7 +22,7 @@ export function processTerminal(): Omit<Terminal, 'load'> {
     listen: (onKey) => {
       const stop = (): void => stopping.abort();
       for (const signal of endings) process.once(signal, stop);
-      const forget = keys(onKey);
+      const forget = onKey ? keys(onKey) : () => {};
       return () => {
         forget();
         for (const signal of endings) process.removeListener(signal, stop);
