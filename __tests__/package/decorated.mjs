@@ -18,5 +18,5 @@ decorate('find', Cached('5m', { tags: (id) => `product:${id}` }));
 decorate('update', Invalidates('prodct:all'));
 await Promise.resolve();
 
-// what a service would do: without an end of its own, the process would not end
-setInterval(() => {}, 60_000);
+// as a service would, it keeps its process alive
+setTimeout(() => {}, 600_000);

@@ -3,6 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { LoadStats, MethodStats } from '../base/insight.js';
+import type { Policy } from './policy.js';
 
 /** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
 const measuredAtFirst = 8;
@@ -26,8 +27,12 @@ export class Counts {
   invalidated = 0;
   mismatches = 0;
   readonly reasons = new Map<string, number>();
-  /** The kinds of tags, such as `product`, that entries were stored with, and whether one was ever invalidated here. */
-  readonly kinds = new Map<string, boolean>();
+  /** The kinds of tags, such as `product`, that entries were stored with, and how often one was seen to be invalidated. */
+  readonly kinds = new Map<string, number>();
+  /** The codes of warnings that concern it. */
+  readonly warnings = new Set<string>();
+  /** Undefined where each call has its own, or none was made with the cache. */
+  policy: Policy | undefined;
   #loads = 0;
   #failedLoads = 0;
   #loadedMs = 0;
@@ -44,8 +49,13 @@ export class Counts {
 
   other(status: Exclude<OutcomeStatus, 'hit'>, reason: string): void {
     if (status === 'stale') this.stale++;
-    else if (status === 'bypass') this.bypassed++;
+    else if (status === 'bypass') this.#bypass(reason);
     else this.#miss(reason);
+  }
+
+  #bypass(reason: string): void {
+    this.bypassed++;
+    if (reason === 'unkeyable') this.warnings.add(reason);
   }
 
   #miss(reason: string): void {
@@ -61,7 +71,7 @@ export class Counts {
   #invalidatedBy(reason: string): void {
     this.invalidated++;
     const kind = kindOf(reason.slice(reason.indexOf(': ') + 2));
-    if (this.kinds.has(kind)) this.kinds.set(kind, true);
+    this.noteKinds(new Set([kind]));
   }
 
   loaded(ms: number, isFailed: boolean): void {
@@ -89,7 +99,10 @@ export class Counts {
 
   /** Tags of these kinds were invalidated, here or elsewhere. */
   noteKinds(kinds: ReadonlySet<string>): void {
-    for (const kind of kinds) if (this.kinds.has(kind)) this.kinds.set(kind, true);
+    for (const kind of kinds) {
+      const before = this.kinds.get(kind);
+      if (before !== undefined) this.kinds.set(kind, before + 1);
+    }
   }
 
   /** The same, by this process; empty: everything was. */
@@ -139,7 +152,7 @@ export class Counts {
   }
 
   #note(kind: string): void {
-    if (!this.kinds.has(kind) && this.kinds.size < kindsAtMost) this.kinds.set(kind, false);
+    if (!this.kinds.has(kind) && this.kinds.size < kindsAtMost) this.kinds.set(kind, 0);
   }
 
   #loadStats(): LoadStats {

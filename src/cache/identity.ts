@@ -46,8 +46,8 @@ export interface Unidentified {
   readonly warning: string;
 }
 
-/** Receives each warning once. */
-export type Warn = (code: string, message: string) => void;
+/** Receives each warning once; `method`: where it concerns the calls of one. */
+export type Warn = (code: string, message: string, method?: string) => void;
 
 let sequence = 0;
 const sources = new WeakMap<object, MethodSource>();
@@ -203,6 +203,7 @@ export class MethodIdentity {
       'many-instances',
       `a second object calls ${seat.id} and shares its entries with the first; write \`per: 'class'\` if the objects ` +
         "are interchangeable, `per: 'instance'` or a [cacheIdentity]() method if they are not",
+      seat.id,
     );
   }
 

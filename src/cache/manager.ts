@@ -11,6 +11,7 @@ import { Recorder } from '../policies/recording.js';
 import type { Store } from '../stores/store.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
+import type { MemoryFacts } from './audit.js';
 import { CacheInsight } from './insight.js';
 import { follow, type Following } from './follow.js';
 import {
@@ -132,8 +133,9 @@ export class CacheManager<Tag extends string = string> {
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';
     const isShared = [stores].flat().some(({ kind }) => kind === 'backend');
     this.#leaveTermination = isShared ? beforeTermination(() => this.#flush()) : () => {};
-    this.#identities = new Identities((code, message) => {
+    this.#identities = new Identities((code, message, method) => {
       this.#core.warn(code, message);
+      if (method !== undefined) this.#core.outcomes.of(method).warnings.add(code);
     });
     this.#byHand = handSource('getOrLoad', () => Promise.resolve(undefined));
   }
@@ -356,7 +358,7 @@ export class CacheManager<Tag extends string = string> {
    * ```
    */
   audit(): Audit {
-    return { findings: [], methods: {}, spanMs: 0, sampled: 1 };
+    return this.#core.outcomes.audit(memoryOf(this.#core.store));
   }
 
   /** Calls `listener` at each `event`; the returned function stops that. A listener that throws harms nobody. */
@@ -437,10 +439,15 @@ export class CacheManager<Tag extends string = string> {
   }
 }
 
+function memoryOf(store: Store): MemoryFacts | undefined {
+  const [first, ...behind] = store.state().stores;
+  return first?.tier === 'memory' ? { ...first, isOnlyStore: behind.length === 0 } : undefined;
+}
+
 /** What memory holds, where nothing behind it has what it gives up. */
 function boundOf(store: Store): number | undefined {
-  const [first, ...behind] = store.state().stores;
-  return behind.length === 0 ? first?.maxEntries : undefined;
+  const memory = memoryOf(store);
+  return memory?.isOnlyStore ? memory.maxEntries : undefined;
 }
 
 function handSource(name: string, original: AsyncMethod): MethodSource {

@@ -217,7 +217,8 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve({ entry, slides, foundAt }: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+  #serve(hit: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
+    const { entry, slides } = hit;
     const { generations, payload, isError } = entry;
     let value: unknown;
     try {
@@ -234,7 +235,7 @@ export class CachedMethod implements CachedMethodHandle {
       key,
       reason: isError ? 'error kept' : 'fresh',
       entry,
-      foundAt,
+      hit,
       listener: scope.listener,
     });
     return isError ? Promise.reject(value) : Promise.resolve(value);
@@ -303,7 +304,7 @@ export class CachedMethod implements CachedMethodHandle {
     if (known?.identified === identified) return known;
     const place = {
       identified,
-      counts: outcomes.of(identified.id),
+      counts: outcomes.of(identified.id, this.#isByHand ? undefined : this.#policy),
       methodGeneration: names.method(identified.id),
       prefix: names.entryPrefix({ ...this.#entryPlace(identified), partition: undefined }),
       keys: new Map<string | number, string>(),

@@ -3,11 +3,15 @@
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
-import type { CacheStats } from '../base/insight.js';
+import type { Audit, CacheStats } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
+import type { SampledKey } from '../policies/event-log.js';
 import type { Recorder } from '../policies/recording.js';
+import type { LocalHit } from '../stores/store.js';
+import { audit, type MemoryFacts } from './audit.js';
 import { Counts, isOfInvalidation, kindOf } from './counts.js';
 import type { Names } from './names.js';
+import type { Policy } from './policy.js';
 
 /** A call that has its answer. */
 export interface AnsweredCall {
@@ -32,8 +36,10 @@ export interface AnsweredCall {
 export interface LocalCall extends Pick<AnsweredCall, 'method' | 'counts' | 'reason' | 'listener'> {
   readonly key: string;
   readonly entry: Entry;
-  readonly foundAt: number;
+  readonly hit: LocalHit;
 }
+
+const notSampled = false;
 
 export interface OutcomesParts {
   readonly events: Emitter;
@@ -68,10 +74,11 @@ export class Outcomes {
     events.on('error', () => this.#errors++);
   }
 
-  /** The counts of a method; hold on to them where calls are frequent. */
-  of(method: string): Counts {
+  /** The counts of a method; hold on to them where calls are frequent. `policy`: where it is the same for each call. */
+  of(method: string, policy?: Policy): Counts {
     let counts = this.#methods.get(method);
     if (!counts) this.#methods.set(method, (counts = new Counts()));
+    counts.policy ??= policy;
     return counts;
   }
 
@@ -82,10 +89,11 @@ export class Outcomes {
 
   /** The one case in which each nanosecond counts. */
   tellLocal(call: LocalCall): void {
-    const { counts, key, entry, foundAt, listener } = call;
+    const { counts, hit, entry, listener } = call;
     if (this.#recorder) {
       counts.hit('memory', entry.loadMs);
-      this.#recorder.accessed(key, foundAt);
+      const sampled = (hit.memo ??= this.#recorder.find(call.key) ?? notSampled) as SampledKey | typeof notSampled;
+      if (sampled !== notSampled) this.#recorder.accessed(sampled, hit.foundAt);
     }
     if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
   }
@@ -159,9 +167,13 @@ export class Outcomes {
     };
   }
 
-  /** By method: the kinds of tags that its entries have, and whether any of such a kind was invalidated here. */
-  get kinds(): ReadonlyMap<string, ReadonlyMap<string, boolean>> {
-    return new Map([...this.#methods].map(([method, { kinds }]) => [method, kinds]));
+  /** What could be better, and what it would bring. */
+  audit(memory: MemoryFacts | undefined): Audit {
+    if (!this.#recorder) return { findings: [], methods: {}, spanMs: 0, sampled: 0 };
+    const facts = [...this.#methods].map(([method, { policy, kinds, warnings }]) => {
+      return [method, { policy, tagKinds: Object.fromEntries(kinds), warnings: [...warnings] }] as const;
+    });
+    return audit({ stats: this.stats(), recorder: this.#recorder, methods: Object.fromEntries(facts), memory });
   }
 
   #noteInvalidation({ tags }: InvalidationEvent): void {

@@ -40,6 +40,8 @@ export interface RecorderBounds {
 export interface Recording {
   readonly log: EventLog;
   readonly keys: Iterable<SampledKey>;
+  /** How many names these keys carry. */
+  readonly names: number;
   /** The part of the keys that is in it, above 0 and not above 1. */
   readonly rate: number;
   /** Accesses of a key within this time of each other may be one event. */
@@ -94,11 +96,14 @@ export class Recorder {
     this.#merging = { quantumMs: 0, reach: this.#reach() };
   }
 
-  /** An access of a key that was looked for before. Costs a look-up where the key is not sampled. */
-  accessed(key: string, nowMs: number): void {
-    const sampled = this.#keys.get(key);
-    if (sampled === undefined || this.#log.merge(sampled, nowMs, this.#merging)) return;
-    this.#append(sampled, nowMs, access);
+  /** The key, to be given to {@link accessed}; undefined if it is not in the sample. */
+  find(key: string): SampledKey | undefined {
+    return this.#keys.get(key);
+  }
+
+  /** An access of a key that was in the sample when it was looked for. */
+  accessed(sampled: SampledKey, nowMs: number): void {
+    if (sampled.isSampled && !this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
   }
 
   /** An access that memory could not answer at once; takes the key into the sample if it belongs there. */
@@ -139,6 +144,7 @@ export class Recorder {
     return {
       log: this.#log,
       keys: this.#keys.values(),
+      names: this.#names.size,
       rate: this.#threshold / allHashes,
       quantumMs: this.#merging.quantumMs,
       forgotten: this.#forgotten,
@@ -187,7 +193,8 @@ export class Recorder {
 
   #makeRoomForKey(now: number): void {
     if (this.#isLong(now)) this.#forget(now);
-    if (this.#keys.size >= this.#maxKeys) this.#shrink();
+    else this.#dropIdle();
+    if (this.#keys.size > this.#maxKeys * 0.75) this.#shrink();
   }
 
   /** Lets the keys of a rush that is over go in time, so that there is room for more of those that matter now. */
@@ -237,14 +244,12 @@ export class Recorder {
       (owner as SampledKey).unknownBefore = until;
       this.#countForgotten((owner as SampledKey).method, calls);
     });
-    const idle = [...this.#keys.values()].filter(({ last }) => last < 0);
-    if (idle.length > 0) this.#unknownBefore = until;
-    for (const sampled of idle) this.#leave(sampled);
+    if (this.#dropIdle()) this.#unknownBefore = until;
     this.#log.filter((owner) => !isGone(owner));
     if (this.#keys.size < minKeys && this.#threshold < allHashes) this.#renew(now);
   }
 
-  /** There are fewer keys than there were once: records more of them, from now on. */
+  /** There are fewer keys than there were once: records more of them, from now on. Those that are known stay, as hits tell of no others. */
   #renew(now: number): void {
     this.#log.filter(() => false);
     this.#threshold = allHashes;
@@ -252,6 +257,13 @@ export class Recorder {
     this.#merging = { quantumMs: 0, reach: this.#reach() };
     this.#unknownBefore = now;
     for (const sampled of this.#keys.values()) sampled.unknownBefore = now;
+  }
+
+  /** Lets go the keys of which no event is left; tells whether there was one. */
+  #dropIdle(): boolean {
+    const idle = [...this.#keys.values()].filter(({ last }) => last < 0);
+    for (const sampled of idle) this.#leave(sampled);
+    return idle.length > 0;
   }
 
   #leave(sampled: SampledKey): void {

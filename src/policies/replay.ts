@@ -237,7 +237,7 @@ class Life {
   }
 
   #isThere({ needed, isInvalidated }: Access): boolean {
-    return !isInvalidated && needed <= this.#setting.maxEntries;
+    return this.#writtenAt > -Infinity && !isInvalidated && needed <= this.#setting.maxEntries;
   }
 
   #serve(access: Access, tally: Tally): void {

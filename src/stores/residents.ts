@@ -36,6 +36,8 @@ export class Resident {
   readonly slides = false;
   /** When it was last found without waiting. */
   foundAt = 0;
+  /** Of who was given it. */
+  memo: unknown = undefined;
   /**
    * When it was kept although its generations were not known, on a clock that nobody sets; undefined for all others. It can
    * never be verified.

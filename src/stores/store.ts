@@ -47,6 +47,8 @@ export interface LocalHit {
   readonly slides: boolean;
   /** When it was found: to read a clock costs as much as the rest of a hit. */
   readonly foundAt: number;
+  /** What the cache remembers of it from one hit to the next; undefined at the first. */
+  memo: unknown;
   /** How many milliseconds from `now` it stays fresh. */
   remainingMs(now: number): number;
 }

@@ -86,6 +86,7 @@ export class TieredStore implements Store {
     return {
       entry,
       foundAt: now,
+      memo: undefined,
       slides: this.#shared.isSlideDue(key, entry),
       remainingMs: (at) => resident.remainingMs(at),
     };

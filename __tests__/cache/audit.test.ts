@@ -1,0 +1,246 @@
+/** What an audit makes of counts and recordings: each finding where there is reason for it, and only there. */
+
+import type { CacheStats, Finding, FindingCode, MethodStats } from '../../src/base/insight.js';
+import { audit, type AuditInput, type MemoryFacts, type MethodFacts } from '../../src/cache/audit.js';
+import { Recorder } from '../../src/policies/recording.js';
+
+const second = 1_000;
+const minute = 60 * second;
+
+const memory: MemoryFacts = { maxEntries: 1_000, maxSize: undefined, isOnlyStore: true };
+
+const loads = { count: 100, errors: 0, meanMs: 50, p50Ms: 50, p95Ms: 80, p99Ms: 90, maxMs: 100 };
+
+function statsOf(given: Partial<MethodStats> = {}): MethodStats {
+  const { hits = 0, stale = 0, misses = 0, bypassed = 0 } = given;
+  const used = hits + stale + misses;
+  return {
+    calls: used + bypassed,
+    hits,
+    hitsByTier: { memory: hits, store: 0 },
+    misses,
+    missesByReason: {},
+    stale,
+    bypassed,
+    hitRate: used === 0 ? 0 : hits / used,
+    loads,
+    savedMs: hits * loads.meanMs,
+    bytes: { mean: 0, max: 0 },
+    invalidations: 0,
+    invalidated: 0,
+    mismatches: 0,
+    ...given,
+  };
+}
+
+const policy = {
+  ttlMs: 10 * second,
+  sliding: false,
+  maxLifetimeMs: Infinity,
+  staleWhileRevalidateMs: 0,
+  refreshAhead: undefined,
+  versionOf: undefined,
+};
+
+function factsOf(given: Partial<MethodFacts> & { readonly ttlMs?: number | undefined } = {}): MethodFacts {
+  const { ttlMs = policy.ttlMs, ...facts } = given;
+  return { policy: { ...policy, ttlMs }, tagKinds: {}, warnings: [], ...facts };
+}
+
+interface Given {
+  readonly stats: Partial<MethodStats>;
+  readonly facts?: MethodFacts;
+  readonly recorder?: Recorder;
+  readonly memory?: MemoryFacts;
+}
+
+/** One method `find` and nothing else. */
+function inputOf({ stats, facts = factsOf(), recorder = new Recorder(), memory: given = memory }: Given): AuditInput {
+  const method = statsOf(stats);
+  const cache: CacheStats = { ...method, errors: 0, methods: { find: method } };
+  return { stats: cache, recorder, methods: { find: facts }, memory: given };
+}
+
+function findings(given: Given): readonly Finding[] {
+  return audit(inputOf(given)).findings;
+}
+
+function codes(given: Given): FindingCode[] {
+  return findings(given).map(({ code }) => code);
+}
+
+/** `keys` keys, one after the other, again and again; one read each `everyMs`. */
+function loop(keys: number, { reads, everyMs }: { readonly reads: number; readonly everyMs: number }): Recorder {
+  const recorder = new Recorder();
+  for (let i = 0; i < reads; i++) recorder.looked('find', `find:${i % keys}`, i * everyMs, false);
+  return recorder;
+}
+
+describe('the ttl', () => {
+  /** Each key every 20 seconds: with a ttl of ten, none is a hit. */
+  const short = {
+    stats: { misses: 600 },
+    recorder: loop(20, { reads: 600, everyMs: second }),
+  };
+
+  it('is too short where a longer one brings hits', () => {
+    expect(findings(short)).toEqual([
+      {
+        code: 'ttl-too-short',
+        method: 'find',
+        what: '0% of its calls are hits; with a longer ttl 93% would be',
+        change: "write ttl: '5m' instead of '10s', if its values may be that old or are invalidated",
+        gain: { hitRateNow: 0, hitRateThen: 560 / 600, savedMsPer1000Calls: (560 / 600) * 50 * 1_000 },
+        proposal: { ttlMs: 5 * minute },
+      },
+    ]);
+  });
+
+  it('has a curve with the one that is written among ten or so', () => {
+    const { byTtl } = audit(inputOf(short)).methods['find'] ?? { byTtl: [] };
+    const ttls = byTtl.map(({ ttlMs }) => ttlMs as number);
+    expect(ttls).toContain(10 * second);
+    expect(ttls).toEqual(ttls.toSorted((a, b) => a - b));
+    expect(ttls).toHaveLength(11);
+    const rates = byTtl.map(({ hitRate }) => hitRate);
+    expect(rates).toEqual(rates.toSorted((a, b) => a - b));
+  });
+
+  it('is not judged by a few calls, nor where the recording does not explain what was counted', () => {
+    expect(codes({ ...short, stats: { misses: 99 } })).toEqual([]);
+    expect(codes({ ...short, recorder: loop(20, { reads: 60, everyMs: second }) })).toEqual([]);
+    expect(codes({ ...short, stats: { misses: 300, hits: 300 } })).toEqual([]);
+  });
+
+  it('is not judged where a function tells it', () => {
+    const facts = { ...factsOf(), policy: { ...policy, ttlMs: undefined } };
+    const recorder = loop(20, { reads: 600, everyMs: second });
+    const { methods, findings: found } = audit(inputOf({ stats: { misses: 20, hits: 580 }, recorder, facts }));
+    expect(methods['find']?.byTtl).toEqual([]);
+    expect(found).toEqual([]);
+  });
+
+  /** Each key five times in a second, and never again. */
+  function bursts(): Recorder {
+    const recorder = new Recorder();
+    for (let i = 0; i < 5_000; i++) recorder.looked('find', `find:${Math.floor(i / 5)}`, i * 200, false);
+    return recorder;
+  }
+
+  it('is too long where a much shorter one gives the same hits', () => {
+    const facts = factsOf({ ttlMs: 5 * minute });
+    const given = { stats: { hits: 4_000, misses: 1_000 }, recorder: bursts(), facts };
+    expect(findings(given)).toMatchObject([
+      { code: 'ttl-too-long', proposal: { ttlMs: 5 * second }, gain: { hitRateNow: 0.8, hitRateThen: 0.8 } },
+    ]);
+  });
+
+  it('is not too long where tags are invalidated, or a version tells what is old', () => {
+    const given = { stats: { hits: 4_000, misses: 1_000 }, recorder: bursts() };
+    expect(codes({ ...given, facts: factsOf({ ttlMs: 5 * minute, tagKinds: { product: 3 } }) })).toEqual([]);
+    const versioned = { ...policy, ttlMs: 5 * minute, versionOf: () => 1 };
+    expect(codes({ ...given, facts: { ...factsOf(), policy: versioned } })).toEqual([]);
+  });
+});
+
+describe('memory', () => {
+  /** A loop over more keys than there is room for: least recently used gives up each before it is asked for again. */
+  const small = {
+    stats: { misses: 10_000 },
+    recorder: loop(1_800, { reads: 10_000, everyMs: 10 }),
+    facts: factsOf({ ttlMs: Infinity }),
+  };
+
+  it('is too small where more of it brings hits', () => {
+    expect(findings(small)).toMatchObject([
+      {
+        code: 'memory-too-small',
+        method: undefined,
+        change: 'write maxEntries=2000 instead of 1000 in the URI of memory',
+        gain: { hitRateNow: 0, hitRateThen: 0.82 },
+        proposal: { maxEntries: 2_000 },
+      },
+    ]);
+  });
+
+  it('is too small by bytes too', () => {
+    const bySize = { maxEntries: undefined, maxSize: 1_400_000, isOnlyStore: true };
+    const stats = { ...small.stats, bytes: { mean: 1_000, max: 2_000 } };
+    const [finding] = findings({ ...small, stats, memory: bySize });
+    expect(finding).toMatchObject({
+      code: 'memory-too-small',
+      change: 'write a maxSize that is 2 times as large in the URI of memory',
+    });
+    expect(finding?.proposal).toBeUndefined();
+  });
+
+  it('gives nothing up where a store stands behind it', () => {
+    const { methods } = audit(inputOf({ ...small, memory: { ...memory, isOnlyStore: false } }));
+    expect(methods['find']).toMatchObject({ bySize: [], expectedHitRate: 0.82 });
+  });
+});
+
+describe('what was counted', () => {
+  const fine = { hits: 900, misses: 100 };
+
+  it('is nothing to speak of where all is well', () => {
+    expect(codes({ stats: fine })).toEqual([]);
+    expect(codes({ stats: {} })).toEqual([]);
+  });
+
+  it.each<[FindingCode, Given]>([
+    ['mismatches', { stats: { ...fine, mismatches: 1 } }],
+    ['many-instances', { stats: {}, facts: factsOf({ warnings: ['many-instances'] }) }],
+    ['unkeyable', { stats: { bypassed: 5 }, facts: factsOf({ warnings: ['unkeyable'] }) }],
+    ['tags-never-invalidated', { stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
+    ['invalidated-more-than-read', { stats: { hits: 100, misses: 200, invalidated: 150 } }],
+    ['values-too-large', { stats: { ...fine, bytes: { mean: 150_000, max: 200_000 } } }],
+    [
+      'values-too-large',
+      { stats: { ...fine, bytes: { mean: 5_000, max: 90_000 } }, memory: { ...memory, maxSize: 1_000_000 } },
+    ],
+    ['not-worth-caching', { stats: { ...fine, loads: { ...loads, meanMs: 0.002, p95Ms: 0.004 } } }],
+    ['not-worth-caching', { stats: { misses: 500 }, recorder: loop(500, { reads: 500, everyMs: second }) }],
+  ])('shows %s', (code, given) => {
+    expect(codes(given)).toEqual([code]);
+  });
+
+  it('names the kinds of tags that nothing invalidates', () => {
+    const facts = factsOf({ tagKinds: { product: 0, price: 4, shop: 0 } });
+    expect(findings({ stats: fine, facts })[0]?.what).toContain("the kinds 'product', 'shop'");
+  });
+});
+
+describe('an audit', () => {
+  it('begins with what is wrong, and goes on with what saves most', () => {
+    const recorder = new Recorder();
+    for (let i = 0; i < 600; i++) {
+      recorder.looked('cheap', `cheap:${i % 20}`, i * second, false);
+      recorder.looked('dear', `dear:${i % 20}`, i * second, false);
+    }
+    const [cheap, dear] = [statsOf({ misses: 600 }), statsOf({ misses: 600, loads: { ...loads, meanMs: 500 } })];
+    const shared = statsOf({ hits: 10, mismatches: 1 });
+    const stats = { ...statsOf(), errors: 0, methods: { cheap, dear, shared } };
+    const { findings: found } = audit({ stats, recorder, memory, methods: { cheap: factsOf(), dear: factsOf() } });
+    expect(found.map(({ code, method }) => [code, method])).toEqual([
+      ['mismatches', 'shared'],
+      ['ttl-too-short', 'dear'],
+      ['ttl-too-short', 'cheap'],
+    ]);
+  });
+
+  it('says how long the recording is and what part of the keys is in it', () => {
+    expect(audit(inputOf({ stats: {} }))).toMatchObject({ spanMs: 0, sampled: 1 });
+    const { spanMs, sampled } = audit(
+      inputOf({ stats: { misses: 50_000 }, recorder: loop(50_000, { reads: 50_000, everyMs: 1 }) }),
+    );
+    expect(spanMs).toBeGreaterThan(49_000);
+    expect(sampled).toBeLessThan(0.1);
+  });
+
+  it('can travel as JSON, but for what has no end', () => {
+    const input = inputOf({ stats: { misses: 600 }, recorder: loop(20, { reads: 600, everyMs: second }) });
+    const made = audit(input);
+    expect(JSON.parse(JSON.stringify(made))).toMatchObject({ findings: [{ code: 'ttl-too-short' }], sampled: 1 });
+  });
+});

@@ -1,0 +1,349 @@
+/** Rules of an audit: what of a cache's numbers is worth a word, what to write instead, and what that would bring. */
+
+import type { Finding, MethodStats, Prediction } from '../base/insight.js';
+import type { Expected } from '../policies/replay.js';
+import type { Policy } from './policy.js';
+
+/** What is known of a method besides what was counted. */
+export interface MethodFacts {
+  /** As it is for the method's calls; undefined where each call has its own. */
+  readonly policy:
+    | Pick<Policy, 'ttlMs' | 'sliding' | 'maxLifetimeMs' | 'staleWhileRevalidateMs' | 'refreshAhead' | 'versionOf'>
+    | undefined;
+  /** By kind of tag (`product` of `product:1`) that its entries were seen to have: how often tags of that kind were invalidated. */
+  readonly tagKinds: Readonly<Record<string, number>>;
+  /** The codes of the warnings that concern it, such as `many-instances`. */
+  readonly warnings: readonly string[];
+}
+
+/** What memory may hold; undefined where there is no such bound. */
+export interface MemoryFacts {
+  readonly maxEntries: number | undefined;
+  /** In bytes. */
+  readonly maxSize: number | undefined;
+  /** Whether what memory gives up is lost: there is no store behind it. */
+  readonly isOnlyStore: boolean;
+}
+
+/** A prediction with what it was made of. */
+export interface Predicted extends Prediction {
+  readonly expected: Expected;
+}
+
+/** One method, with all that its findings are made of. */
+export interface MethodView {
+  readonly method: string;
+  readonly stats: MethodStats;
+  readonly facts: MethodFacts;
+  /** Calls that used the cache. */
+  readonly calls: number;
+  /** Of them, those that were recorded and are remembered. */
+  readonly recorded: number;
+  readonly now: Expected;
+  readonly byTtl: readonly Predicted[];
+  readonly bySize: readonly Predicted[];
+}
+
+/** What the findings of all methods have in common. */
+export interface CacheView {
+  readonly spanMs: number;
+  readonly memory: MemoryFacts | undefined;
+  /** How many entries memory holds at most, as far as that can be told; `Infinity` where another store has the rest. */
+  readonly maxEntries: number;
+  readonly methods: readonly MethodView[];
+}
+
+/** Fewer calls than this tell nothing. */
+const enoughCalls = 100;
+/** A hit rate that grows by less is not worth a change, unless {@link worthLoads} says so. */
+const worthRate = 0.05;
+/** The part of all loading that is worth a change, if the hit rate also grows by {@link leastRate}. */
+const worthLoads = 0.05;
+const leastRate = 0.005;
+/** Predictions count where the recording explains the present as well as this. */
+const trustedError = 0.1;
+/** Of two changes, the smaller one if it brings this part of what the larger one does. */
+const mostOfIt = 0.9;
+/** A ttl is too long if another one that is this many times shorter does the same. */
+const muchShorter = 4;
+/** How much of the hit rate may be lost to that. */
+const asGood = 0.005;
+/** A cache that answers fewer than this part of the calls is hardly one. */
+const lowRate = 0.1;
+/** In milliseconds: what a hit in memory, and one in another store, takes at about. */
+const hitMs = { memory: 0.02, store: 1 } as const;
+/** In bytes. */
+const largeValue = 100_000;
+/** A value that takes more than this part of memory. */
+const largePart = 0.05;
+
+/** What could be better about one method. */
+export function findingsOfMethod(view: MethodView, cache: CacheView): Finding[] {
+  const found = [mismatches(view), ...misuses(view)];
+  if (view.calls + view.stats.bypassed < enoughCalls) return present(found);
+  const worthless = notWorthCaching(view);
+  const ttl = worthless ?? ttlTooShort(view, cache) ?? ttlTooLong(view, cache);
+  found.push(ttl, neverInvalidated(view), invalidatedMoreThanRead(view), valuesTooLarge(view, cache));
+  return present(found);
+}
+
+/** What could be better about all methods together. */
+export function findingsOfCache(cache: CacheView): Finding[] {
+  return present([memoryTooSmall(cache)]);
+}
+
+function mismatches({ method, stats }: MethodView): Finding | undefined {
+  if (stats.mismatches === 0) return undefined;
+  return {
+    code: 'mismatches',
+    method,
+    what: `${count(stats.mismatches, 'hit')} had a value that the method would not have given, and nothing had invalidated it`,
+    change: 'invalidate its tags where that changes what it reads; listen to `mismatch` to see which values differ',
+    gain: undefined,
+  };
+}
+
+function misuses({ method, stats, facts }: MethodView): Finding[] {
+  const { warnings } = facts;
+  const found: Finding[] = [];
+  if (warnings.includes('many-instances')) {
+    found.push({
+      code: 'many-instances',
+      method,
+      what: 'several objects of its class share entries, and nothing says that they may',
+      change:
+        "write per: 'class' if they are interchangeable, per: 'instance' or a [cacheIdentity]() method if they are not",
+      gain: undefined,
+    });
+  }
+  if (warnings.includes('unkeyable')) {
+    found.push({
+      code: 'unkeyable',
+      method,
+      what: `some calls have an argument that cannot be in a key; ${count(stats.bypassed, 'call')} did not use the cache`,
+      change: 'give `key`, or a [cacheIdentity]() method to the class of the argument',
+      gain: undefined,
+    });
+  }
+  return found;
+}
+
+function notWorthCaching(view: MethodView): Finding | undefined {
+  const { method, stats, calls } = view;
+  if (calls < enoughCalls) return undefined;
+  const change = 'leave the cache out here';
+  if (isCheap(stats)) {
+    const what = `it runs for ${ms(stats.loads.meanMs)} on average, which is no more than a hit takes`;
+    return { code: 'not-worth-caching', method, what, change, gain: undefined };
+  }
+  const best = Math.max(...[...view.byTtl, ...view.bySize].map(({ hitRate }) => hitRate), view.now.hitRate);
+  if (!isTrusted(view) || stats.hitRate >= lowRate || best >= lowRate * 2) return undefined;
+  const what = `${percent(stats.hitRate)} of its calls are hits, and no ttl or size makes that more than ${percent(best)}`;
+  return { code: 'not-worth-caching', method, what, change, gain: undefined };
+}
+
+function isCheap({ hitsByTier, loads }: MethodStats): boolean {
+  if (loads.count === 0) return false;
+  return loads.p95Ms <= (hitsByTier.store > hitsByTier.memory ? hitMs.store : hitMs.memory);
+}
+
+function ttlTooShort(view: MethodView, { spanMs }: CacheView): Finding | undefined {
+  const ttlMs = view.facts.policy?.ttlMs;
+  if (ttlMs === undefined || !isTrusted(view)) return undefined;
+  const then = leastOfTheBest(
+    view.now,
+    // Of longer ones the recording cannot tell.
+    view.byTtl.filter((other) => (other.ttlMs as number) > ttlMs && (other.ttlMs as number) <= spanMs),
+  );
+  if (!then || !isWorthIt(view.now, then.expected)) return undefined;
+  return {
+    code: 'ttl-too-short',
+    method: view.method,
+    what: `${percent(view.now.hitRate)} of its calls are hits; with a longer ttl ${percent(then.hitRate)} would be`,
+    change: `write ttl: ${duration(then.ttlMs)} instead of ${duration(ttlMs)}, if its values may be that old or are invalidated`,
+    gain: gainOf(view, then.expected),
+    proposal: { ttlMs: then.ttlMs as number },
+  };
+}
+
+/** Where tags or a version keep it right, a long ttl does no harm. */
+function ttlTooLong(view: MethodView, { spanMs }: CacheView): Finding | undefined {
+  const { policy, tagKinds } = view.facts;
+  const ttlMs = policy?.ttlMs;
+  if (ttlMs === undefined || !isTrusted(view) || spanMs < 2 * ttlMs || view.now.hitRate < lowRate) return undefined;
+  if (policy?.versionOf || Object.values(tagKinds).some((invalidations) => invalidations > 0)) return undefined;
+  const then = view.byTtl.find(
+    (other) =>
+      (other.ttlMs as number) * muchShorter <= ttlMs &&
+      other.hitRate >= view.now.hitRate - asGood &&
+      other.expected.loads <= view.now.loads * (1 + asGood),
+  );
+  if (!then) return undefined;
+  return {
+    code: 'ttl-too-long',
+    method: view.method,
+    what: `a shorter ttl would give about the same hits (${percent(then.hitRate)}): what is asked for again is asked for soon`,
+    change: `write ttl: ${duration(then.ttlMs)} instead of ${duration(ttlMs)}, unless what it reads never changes: values are fresher at no cost`,
+    gain: gainOf(view, then.expected),
+    proposal: { ttlMs: then.ttlMs as number },
+  };
+}
+
+function neverInvalidated({ method, facts, calls }: MethodView): Finding | undefined {
+  const never = Object.keys(facts.tagKinds).filter((kind) => facts.tagKinds[kind] === 0);
+  if (never.length === 0 || calls < enoughCalls) return undefined;
+  const kinds = never.map((kind) => `'${kind}'`).join(', ');
+  return {
+    code: 'tags-never-invalidated',
+    method,
+    what: `its entries have tags of the ${never.length === 1 ? 'kind' : 'kinds'} ${kinds}, of which this process has not seen one invalidated`,
+    change: 'invalidate them where what they stand for changes (@Invalidates), or leave them out if it never does',
+    gain: undefined,
+  };
+}
+
+function invalidatedMoreThanRead({ method, stats, calls }: MethodView): Finding | undefined {
+  if (calls < enoughCalls || stats.invalidated <= stats.hits) return undefined;
+  return {
+    code: 'invalidated-more-than-read',
+    method,
+    what: `${count(stats.invalidated, 'call')} found an entry that had been invalidated, ${stats.hits} found one that was valid`,
+    change: 'write narrower tags, so that a change invalidates only what it concerns; or leave the cache out here',
+    gain: undefined,
+  };
+}
+
+function valuesTooLarge({ method, stats }: MethodView, { memory }: CacheView): Finding | undefined {
+  const { mean, max } = stats.bytes;
+  const isLargePart = memory?.maxSize !== undefined && max > memory.maxSize * largePart;
+  if (mean <= largeValue && !isLargePart) return undefined;
+  return {
+    code: 'values-too-large',
+    method,
+    what: `its values have ${bytes(mean)} on average, the largest measured one ${bytes(max)}`,
+    change: 'let it return only what its callers need, or cache a method that returns smaller parts',
+    gain: undefined,
+  };
+}
+
+/** All methods share memory, so it is one finding for all. */
+function memoryTooSmall({ methods, memory, maxEntries }: CacheView): Finding | undefined {
+  const told = methods.filter((view) => isTrusted(view) && view.bySize.length > 0);
+  if (!memory || told.length === 0) return undefined;
+  const now = sum(told.map((view) => scaled(view, view.now)));
+  const sizes = (told[0] as MethodView).bySize.map(({ maxEntries: size }, i) => {
+    const expected = sum(told.map((view) => scaled(view, (view.bySize[i] as Predicted).expected)));
+    return { ttlMs: undefined, maxEntries: size, hitRate: expected.hitRate, expected };
+  });
+  const then = leastOfTheBest(
+    now,
+    sizes.filter((size) => size.maxEntries > maxEntries && size.maxEntries < Infinity),
+  );
+  if (!then || !isWorthIt(now, then.expected)) return undefined;
+  const savedMs = told.reduce((total, view) => {
+    const { expected } = view.bySize.find((size) => size.maxEntries === then.maxEntries) as Predicted;
+    return total + savedMsOf(view, expected);
+  }, 0);
+  const calls = told.reduce((total, view) => total + view.calls, 0);
+  return {
+    code: 'memory-too-small',
+    method: undefined,
+    what: `memory gives up entries that are asked for again: ${percent(now.hitRate)} of the calls are hits, with more room ${percent(then.hitRate)} would be`,
+    gain: { hitRateNow: now.hitRate, hitRateThen: then.hitRate, savedMsPer1000Calls: (savedMs / calls) * 1_000 },
+    ...roomFor(then, { memory, maxEntries }),
+  };
+}
+
+function roomFor(
+  then: Prediction,
+  { memory, maxEntries }: { readonly memory: MemoryFacts; readonly maxEntries: number },
+): Pick<Finding, 'change' | 'proposal'> {
+  if (memory.maxEntries === maxEntries) {
+    const change = `write maxEntries=${then.maxEntries} instead of ${maxEntries} in the URI of memory`;
+    return { change, proposal: { maxEntries: then.maxEntries } };
+  }
+  const factor = Math.round(then.maxEntries / maxEntries);
+  return { change: `write a maxSize that is ${factor} times as large in the URI of memory` };
+}
+
+/** Whether there is enough to go by, and the recording explains what was counted. */
+function isTrusted({ calls, recorded, now, stats }: MethodView): boolean {
+  const isEnough = calls >= enoughCalls && recorded >= enoughCalls;
+  return isEnough && Math.abs(now.hitRate - stats.hitRate) <= trustedError;
+}
+
+function isWorthIt(now: Expected, then: Expected): boolean {
+  const grows = then.hitRate - now.hitRate;
+  return grows >= worthRate || (grows >= leastRate && now.loads - then.loads >= worthLoads * now.loads);
+}
+
+/** Of what is ascending, the first one that brings most of what any brings. */
+function leastOfTheBest(now: Expected, others: readonly Predicted[]): Predicted | undefined {
+  const best = Math.max(...others.map(({ hitRate }) => hitRate - now.hitRate));
+  return others.find(({ hitRate }) => hitRate - now.hitRate >= best * mostOfIt);
+}
+
+function gainOf(view: MethodView, then: Expected): Finding['gain'] {
+  return {
+    hitRateNow: view.now.hitRate,
+    hitRateThen: then.hitRate,
+    savedMsPer1000Calls: (savedMsOf(view, then) / view.calls) * 1_000,
+  };
+}
+
+/** Over all calls that were counted. */
+function savedMsOf(view: MethodView, then: Expected): number {
+  return (scaled(view, view.now).loads - scaled(view, then).loads) * view.stats.loads.meanMs;
+}
+
+/** From the calls that were recorded to all that were counted. */
+function scaled({ calls }: MethodView, { hits, stale, misses, loads, hitRate }: Expected): Expected {
+  const factor = calls / Math.max(1, hits + stale + misses);
+  return { hits: hits * factor, stale: stale * factor, misses: misses * factor, loads: loads * factor, hitRate };
+}
+
+function sum(all: readonly Expected[]): Expected {
+  const total = { hits: 0, stale: 0, misses: 0, loads: 0 };
+  for (const { hits, stale, misses, loads } of all) {
+    total.hits += hits;
+    total.stale += stale;
+    total.misses += misses;
+    total.loads += loads;
+  }
+  const calls = total.hits + total.stale + total.misses;
+  return { ...total, hitRate: calls === 0 ? 0 : total.hits / calls };
+}
+
+function present(findings: readonly (Finding | undefined)[]): Finding[] {
+  return findings.filter((finding) => finding !== undefined);
+}
+
+const units = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** As it is written in code. */
+function duration(durationMs: number | undefined): string {
+  if (durationMs === undefined || durationMs === Infinity) return 'Infinity';
+  const [unit, unitMs] = units.find(([, each]) => durationMs % each === 0) ?? (['ms', 1] as const);
+  return `'${durationMs / unitMs}${unit}'`;
+}
+
+function percent(part: number): string {
+  return `${Math.round(part * 100)}%`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function ms(time: number): string {
+  return `${time < 1 ? time.toPrecision(1) : Math.round(time)} ms`;
+}
+
+function bytes(size: number): string {
+  return size < 1_000_000 ? `${Math.round(size / 1_000)} kB` : `${(size / 1_000_000).toFixed(1)} MB`;
+}
