@@ -138,15 +138,17 @@ function generationsOf({ generations }: Entry, tokens: Tokens, names: Names): Ex
     if (token === undefined) return 'missing';
     return token === own.get(name) ? 'stands' : 'invalidated';
   };
-  const softly = (name: string): ExplainedGeneration['state'] => {
-    const [first, second] = [stateOf(name), own.has(names.hard(name)) ? stateOf(names.hard(name)) : undefined];
-    if (second === undefined || first === 'stands') return second === undefined || second === 'stands' ? first : second;
-    return second === 'stands' ? 'expired' : second;
+  const tagState = (name: string): ExplainedGeneration['state'] => {
+    const [first, hard] = [stateOf(name), names.hard(name)];
+    if (!own.has(hard)) return first;
+    const second = stateOf(hard);
+    if (second !== 'stands') return second;
+    return first === 'stands' ? first : 'expired';
   };
   return [...own.keys()]
     .filter((name) => !names.isHard(name))
     .map((name) => {
-      if (names.isTag(name)) return { kind: 'tag', name: names.shownTag(name), state: softly(name) };
+      if (names.isTag(name)) return { kind: 'tag', name: names.shownTag(name), state: tagState(name) };
       const method = names.methodOf(name);
       return { kind: method === undefined ? 'everything' : 'method', name: method ?? '', state: stateOf(name) };
     });

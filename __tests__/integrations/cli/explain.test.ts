@@ -121,6 +121,8 @@ it('tells old from wrong where the method may serve old values', async () => {
   const rates = cache.wrap('rates', async () => 1, { ttl: '1h', staleIfError: '2h', tags: 'rates' });
   await rates();
   const key = await stored(rates.keyOf());
+  const rate = { kind: 'tag', name: 'rates', state: 'stands' };
+  expect(await verdictOn(key)).toMatchObject({ verdict: 'hit', generations: expect.arrayContaining([rate]) });
   await cache.expire('rates');
   expect(await verdictOn(key)).toMatchObject({
     code: 1,

@@ -29,16 +29,15 @@ export async function withFleet<T>(place: StorePlace, work: (fleet: Fleet) => Pr
         place.words,
       );
     const cache = createCache(place.uri, { namespace: place.namespace, deadline: '5s' });
+    // by which others of its kind know it, too
     cache.enabled = false;
-    const told = cache[insight];
-    const own = told.snapshot().process.id;
-    const others = <Topic extends 'snapshot' | 'audit'>(all: readonly Answered<Topic>[]): readonly Answered<Topic>[] =>
-      all.filter(({ process }) => process.id !== own).sort(byProcess);
+    const { [insight]: told } = cache;
     const snapshots: Fleet['snapshots'] = async () =>
-      others(await told.ask({ topic: 'snapshot' }, snapshotWaitMs)).filter(isCaching);
+      (await told.ask({ topic: 'snapshot' }, snapshotWaitMs)).filter(isCaching).sort(byProcess);
     const audits: Fleet['audits'] = async () => {
       const caching = new Set((await snapshots()).map(({ process }) => process.id));
-      return others(await told.ask({ topic: 'audit' }, auditWaitMs)).filter(({ process }) => caching.has(process.id));
+      const answers = await told.ask({ topic: 'audit' }, auditWaitMs);
+      return answers.filter(({ process }) => caching.has(process.id)).sort(byProcess);
     };
     try {
       return await work({ snapshots, audits });
@@ -48,14 +47,13 @@ export async function withFleet<T>(place: StorePlace, work: (fleet: Fleet) => Pr
   });
 }
 
-function byProcess<Topic extends 'snapshot' | 'audit'>(
-  { process: a }: Answered<Topic>,
-  { process: b }: Answered<Topic>,
-): number {
+type FromProcess = Pick<Answered<'snapshot'>, 'process'>;
+
+function byProcess({ process: a }: FromProcess, { process: b }: FromProcess): number {
   return a.host.localeCompare(b.host) || a.pid - b.pid || a.startedAt - b.startedAt;
 }
 
-/** Another one that only looks on, as this program does, has nothing to show. */
+/** This program only looks on, and others of its kind too. */
 function isCaching({ answer }: Answered<'snapshot'>): boolean {
   return answer.enabled || answer.stores.some(({ tier }) => tier === 'memory');
 }
