@@ -14,6 +14,8 @@ const libraries = [
   { name: 'memjs', file: 'stores/memcached.ts' },
   { name: 'pg', file: 'integrations/postgres/connection.ts' },
   { name: 'cli-table3', file: 'integrations/cli/table.ts' },
+  { name: 'prom-client', file: 'observe/prometheus.ts' },
+  { name: '@opentelemetry', file: 'observe/otel.ts' },
 ];
 
 /** Libraries that one file may import, whichever it is. */

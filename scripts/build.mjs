@@ -53,7 +53,12 @@ const commandLine = {
   banner: { js: `${banner.js}\n${tablesBanner}` },
 };
 
-const entries = { index: 'src/index.ts', postgres: 'src/integrations/postgres.ts' };
+const entries = {
+  index: 'src/index.ts',
+  otel: 'src/observe/otel.ts',
+  postgres: 'src/integrations/postgres.ts',
+  prometheus: 'src/observe/prometheus.ts',
+};
 
 /**
  * The other entries take the classes of errors from the index, so that `instanceof` is true whoever throws. The command line
