@@ -46,6 +46,9 @@ const long = [
   '__tests__/failure/processes.test.ts',
   '__tests__/failure/topologies.test.ts',
   '__tests__/stores/traps.test.ts',
+  '__tests__/policies/replay.test.ts',
+  '__tests__/cache/audit-applied.test.ts',
+  '__tests__/integrations/cli/fleet.test.ts',
 ];
 
 /** @type {import('jest').Config} */
