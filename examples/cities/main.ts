@@ -123,7 +123,12 @@ async function run({ store, seconds, readers, processes, outage, inspect }: Want
 
 type Run = Omit<Wanted, 'outage'> & { readonly namespace: string };
 
-async function throughOutages({ store, seconds, readers, namespace }: Omit<Run, 'processes' | 'inspect'>): Promise<void> {
+async function throughOutages({
+  store,
+  seconds,
+  readers,
+  namespace,
+}: Omit<Run, 'processes' | 'inspect'>): Promise<void> {
   // Says what is wrong with the store before there is a database.
   await createCache(store, { namespace }).close();
   const database = await filledDatabase(popular);
