@@ -338,6 +338,7 @@ function sampleOf({ at, stats }) {
 /** What was counted between two reports by the processes looked at, or nothing. @param {number} index */
 function between(index) {
   const now = state.history[index];
+  if (!now) return undefined;
   const before = state.history.findLast(({ at }, i) => i < index && at <= now.at - WINDOW_MS) ?? state.history[0];
   const sums = { hits: 0, asked: 0, callsPerSecond: 0 };
   for (const [id, sample] of now.by) {
@@ -442,7 +443,7 @@ const shown = (write) => ({
 /** Time of day in 24 hours, and of the cursor with seconds. */
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const clockText = shown((seconds) => clock.format(seconds * 1_000));
-const timeAxis = () => axis({ values: clockText.values, space: 90 });
+const timeAxis = () => axis({ values: clockText.values, space: 90, size: 32 });
 const timeLine = { label: 'Time', value: clockText.value };
 
 /** Room above what is shown, and a flat line not at the very top. @type {uPlot.Range.Function} */
@@ -542,7 +543,7 @@ function renderKpis(snapshots) {
 /** @param {string} title */
 const kpi = (title) => el('div', {}, el('dt', {}, title), el('dd', { class: 'figure' }), el('dd', { class: 'aside' }));
 
-const breakers = { none: 'good', closed: 'good', probing: 'warn', open: 'bad' };
+const breakers = { none: 'none', closed: 'good', probing: 'warn', open: 'bad' };
 const buses = { none: 'none', trusted: 'good', untrusted: 'warn', idle: 'none' };
 
 function renderTiers() {
@@ -743,7 +744,7 @@ async function renderRecent(name) {
 
 /** @param {Outcome & { process: string }} outcome */
 function outcomeRow({ status, reason, tier, ageMs, durationMs, key, tags, process }) {
-  const took = status === 'hit' && durationMs === 0 ? 'not measured' : millis(durationMs);
+  const took = status === 'hit' && durationMs === 0 ? NONE : millis(durationMs);
   return el(
     'tr',
     {},
@@ -787,8 +788,15 @@ function drawCurves() {
   const names = audits.map(({ name }) => name);
   const byTtl = audits.map(({ audit }) => points(audit.byTtl, ({ ttlMs }) => ttlMs));
   const bySize = audits.map(({ audit }) => points(audit.bySize, ({ maxEntries }) => maxEntries));
-  drawCurve('by-ttl', { names, lines: byTtl, as: millis, label: 'ttl' });
-  drawCurve('by-size', { names, lines: bySize, as: count, label: 'entries' });
+  drawCurve('by-ttl', { names, lines: byTtl, as: millis, label: 'ttl', marks: roundTimes });
+  drawCurve('by-size', { names, lines: bySize, as: count, label: 'entries', marks: roundCounts });
+  const gaps = audits.map(
+    ({ audit }) => `${percent(1 - num(audit.hitRate))} (${percent(1 - num(audit.expectedHitRate))})`,
+  );
+  write(
+    $('by-ttl-note'),
+    audits.length > 0 ? `Measured, and in brackets what the recording says: ${gaps.join(', ')}.` : '',
+  );
   const endless = audits.map(({ audit }) => audit.bySize?.find(({ maxEntries }) => !isNumber(maxEntries))?.hitRate);
   const rates = endless.filter(isNumber).map((hitRate) => percent(1 - hitRate));
   write($('by-size-note'), rates.length > 0 ? `Without a bound: ${rates.join(', ')}.` : '');
@@ -800,8 +808,8 @@ function points(predictions, at) {
   return numbers.filter(([x]) => x > 0).sort(([a], [b]) => a - b);
 }
 
-/** @param {string} id @param {{ names: string[], lines: number[][][], as: (value: unknown) => string, label: string }} curve */
-function drawCurve(id, { names, lines, as, label }) {
+/** @param {string} id @param {{ names: string[], lines: number[][][], as: (value: unknown) => string, label: string, marks: number[] }} curve */
+function drawCurve(id, { names, lines, as, label, marks }) {
   const xs = [...new Set(lines.flatMap((line) => line.map(([x]) => x)))].sort((a, b) => a - b);
   const ys = lines.map((points) => {
     const at = new Map(points.map(([x, y]) => [x, y]));
@@ -810,12 +818,18 @@ function drawCurve(id, { names, lines, as, label }) {
   const dots = { points: { show: true, size: 6 }, spanGaps: true };
   const series = names.map((name, i) => line(i + 1, { label: name, value: shown(percent).value, ...dots }));
   const axes = [
-    axis({ values: (_u, all) => all.map((v) => (isNumber(v) ? as(v) : '')), space: 70 }),
+    axis({ splits: inside(marks), filter: (_u, splits) => splits, values: shown(as).values, size: 32 }),
     axis({ values: shown((v) => `${Math.round(v * 100)} %`).values, size: 54 }),
   ];
   const scales = { x: { time: false, distr: 3, log: 10, range: around }, y: { range: () => [0, 1.02] } };
   draw(id, [xs, ...ys], { height: 170, lines: series, axes, scales, x: { label, value: shown(as).value } });
 }
+
+const roundTimes = [1, 10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 3.6e7, 8.64e7, 8.64e8, 8.64e9];
+const roundCounts = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+
+/** @param {number[]} marks @returns {uPlot.Axis.Splits} those between the ends of the axis */
+const inside = (marks) => (_u, _axis, min, max) => marks.filter((mark) => mark >= min && mark <= max);
 
 /** Some room left and right; one point alone gets a decade. @type {uPlot.Range.Function} */
 const around = (_u, min, max) => (max > min ? [min / 1.3, max * 1.3] : [min / 3, max * 3]);
@@ -874,7 +888,7 @@ function findingItem({ finding: { code, method, what, change, gain }, processes 
     'div',
     {},
     el('p', { class: 'where' }, where, el('span', { class: 'code' }, text(code)), ...seenBy),
-    el('p', {}, text(what)),
+    el('p', { class: 'what' }, text(what)),
     el('p', { class: 'change' }, text(change)),
   );
   return el('li', {}, words, ...(gain ? [gainOf(gain)] : []));
