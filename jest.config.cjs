@@ -6,6 +6,7 @@ const base = {
   moduleNameMapper: {
     '^cachette$': '<rootDir>/src/index.ts',
     '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
+    '^cachette/inspector$': '<rootDir>/src/observe/inspector.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
 };
@@ -44,6 +45,7 @@ const long = [
   '__tests__/failure/processes.test.ts',
   '__tests__/failure/topologies.test.ts',
   '__tests__/stores/traps.test.ts',
+  '__tests__/observe/inspector/page.test.ts',
 ];
 
 /** @type {import('jest').Config} */

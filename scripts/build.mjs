@@ -32,7 +32,11 @@ export async function buildPackage() {
 
 const banner = { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' };
 
-const entries = { index: 'src/index.ts', postgres: 'src/integrations/postgres.ts' };
+const entries = {
+  index: 'src/index.ts',
+  postgres: 'src/integrations/postgres.ts',
+  inspector: 'src/observe/inspector.ts',
+};
 
 /**
  * The other entries take the classes of errors from the index, so that `instanceof` is true whoever throws. The command line

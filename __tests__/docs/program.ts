@@ -13,6 +13,7 @@ export type Dialect = 'standard' | 'legacy';
 const packages = {
   cachette: 'src/index.ts',
   'cachette/postgres': 'src/integrations/postgres.ts',
+  'cachette/inspector': 'src/observe/inspector.ts',
   '@nestjs/common': '__tests__/docs/stubs/nestjs-common.ts',
 };
 
