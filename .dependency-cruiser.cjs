@@ -13,6 +13,8 @@ const libraries = [
   { name: '@keyv/memcache', file: 'stores/memcached.ts' },
   { name: 'memjs', file: 'stores/memcached.ts' },
   { name: 'pg', file: 'integrations/postgres/connection.ts' },
+  { name: 'prom-client', file: 'observe/prometheus.ts' },
+  { name: '@opentelemetry', file: 'observe/otel.ts' },
 ];
 
 /** Libraries that one file may import, whichever it is. */

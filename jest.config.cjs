@@ -5,8 +5,10 @@ const base = {
   roots: ['<rootDir>/__tests__'],
   moduleNameMapper: {
     '^cachette$': '<rootDir>/src/index.ts',
-    '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
     '^cachette/inspector$': '<rootDir>/src/observe/inspector.ts',
+    '^cachette/otel$': '<rootDir>/src/observe/otel.ts',
+    '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
+    '^cachette/prometheus$': '<rootDir>/src/observe/prometheus.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
 };
@@ -45,7 +47,6 @@ const long = [
   '__tests__/failure/processes.test.ts',
   '__tests__/failure/topologies.test.ts',
   '__tests__/stores/traps.test.ts',
-  '__tests__/observe/inspector/page.test.ts',
 ];
 
 /** @type {import('jest').Config} */
@@ -62,7 +63,11 @@ module.exports = {
         '!**/__tests__/dialects/**',
         ...long.map((files) => `!**/${files}`),
       ],
-      transform: tsc('__tests__/tsconfig.jest.json'),
+      transform: {
+        ...tsc('__tests__/tsconfig.jest.json'),
+        '/otlp-exporter-base/.+\\.js$': '<rootDir>/__tests__/support/transform-dynamic-import.cjs',
+      },
+      transformIgnorePatterns: ['/node_modules/(?!@opentelemetry/otlp-exporter-base/)'],
     },
     {
       // Not in `npm test`; in CI they run for a few seconds each.

@@ -21,6 +21,7 @@ export {
 export type {
   CacheEvents,
   CacheProblem,
+  ChannelMessage,
   InvalidationEvent,
   LoadEvent,
   Mismatch,

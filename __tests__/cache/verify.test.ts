@@ -1,4 +1,5 @@
 import { createCache, type Mismatch } from 'cachette';
+import { Keyv } from 'keyv';
 
 /** A service whose writes may forget to invalidate, and what `verify` has found when the cache is closed. */
 function service(verify = 1) {
@@ -128,5 +129,47 @@ describe('verify', () => {
     await outer();
     await cache.close();
     expect(mismatches.map(({ method }) => method)).toEqual(['outer']);
+  });
+
+  it('verifies each element of a method that takes many ids', async () => {
+    const cache = createCache();
+    const mismatches: Mismatch[] = [];
+    cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    const prices = new Map([
+      [1, 10],
+      [2, 20],
+    ]);
+    class Products {
+      @cache.CachedMany({ verify: 1, tags: (id) => `product:${id}` })
+      async prices(ids: number[]): Promise<(number | undefined)[]> {
+        return ids.map((id) => prices.get(id));
+      }
+    }
+    const products = new Products();
+    await products.prices([1, 2]);
+    prices.set(2, 21);
+    expect(await products.prices([1, 2])).toEqual([10, 20]);
+    await cache.close();
+    expect(mismatches).toMatchObject([{ tags: ['product:2'], differences: ['result: number, another one'] }]);
+  });
+
+  it('sees on a shared store that an entry was invalidated in the meantime', async () => {
+    const store = new Keyv();
+    const cache = createCache(store);
+    const mismatches: Mismatch[] = [];
+    cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    let price = 1;
+    const find = cache.wrap('find', async () => price, { verify: 1, tags: 'price' });
+    await find();
+    await cache.close();
+    const [reader, writer] = [createCache(store), createCache(store)];
+    reader.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    const read = reader.wrap('find', async () => price, { verify: 1, tags: 'price' });
+    price = 2;
+    expect(await read()).toBe(1);
+    await writer.invalidate('price');
+    await reader.close();
+    await writer.close();
+    expect(mismatches).toEqual([]);
   });
 });

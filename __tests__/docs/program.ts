@@ -12,8 +12,10 @@ export type Dialect = 'standard' | 'legacy';
 /** Packages that examples import: the one in this repository, and those that are not installed. */
 const packages = {
   cachette: 'src/index.ts',
-  'cachette/postgres': 'src/integrations/postgres.ts',
   'cachette/inspector': 'src/observe/inspector.ts',
+  'cachette/otel': 'src/observe/otel.ts',
+  'cachette/postgres': 'src/integrations/postgres.ts',
+  'cachette/prometheus': 'src/observe/prometheus.ts',
   '@nestjs/common': '__tests__/docs/stubs/nestjs-common.ts',
 };
 

@@ -78,6 +78,12 @@ describe('cachette/postgres', () => {
   });
 });
 
+test.each(['index', 'otel', 'prometheus'])('cachette/%s loads no library for meters when it is imported', (name) => {
+  const script = `require('./dist/cjs/${name}.js');
+    console.log(Object.keys(require.cache).filter((file) => /prom-client|opentelemetry/.test(file)).length);`;
+  expect(execFileSync(process.execPath, ['-e', script], { cwd: root, encoding: 'utf8' })).toBe('0\n');
+});
+
 describe('the command line', () => {
   const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly bin: { readonly cachette: string };

@@ -1,5 +1,6 @@
 /** What the cache tells whoever listens, and a small emitter that costs nothing where nobody does. */
 
+import { type Channel, channel } from 'node:diagnostics_channel';
 import { CacheConfigError } from './errors.js';
 import { nearest } from './suggest.js';
 
@@ -92,9 +93,29 @@ type Listener<T> = (event: T) => void;
 
 const known = ['outcome', 'invalidation', 'load', 'mismatch', 'error', 'warning'] satisfies (keyof CacheEvents)[];
 
-/** Calls listeners at once, in the order of their coming. One that throws harms neither the caller nor the others. */
+/** What is published on the channel `cachette:<event>` of `node:diagnostics_channel`, by all caches of the process. */
+export interface ChannelMessage<K extends keyof CacheEvents = keyof CacheEvents> {
+  /** Of the cache. */
+  readonly namespace: string;
+  readonly event: CacheEvents[K];
+}
+
+// Held for good: Node forgets a channel that nobody holds.
+const channels = Object.fromEntries(known.map((event) => [event, channel(`cachette:${event}`)])) as Readonly<
+  Record<keyof CacheEvents, Channel>
+>;
+
+/**
+ * Calls listeners at once, in the order of their coming, and then the subscribers of the channel of the process. One that
+ * throws harms neither the caller nor the others; what a subscriber throws, Node reports as an uncaught exception.
+ */
 export class Emitter {
+  readonly #namespace: string;
   readonly #listeners = new Map<keyof CacheEvents, Set<Listener<never>>>();
+
+  constructor(namespace: string) {
+    this.#namespace = namespace;
+  }
 
   /**
    * Adds a listener; the returned function takes it away.
@@ -113,6 +134,11 @@ export class Emitter {
 
   /** Whether anybody listens, so that an event need not be made for nobody. */
   heard(event: keyof CacheEvents): boolean {
+    return this.hasListener(event) || channels[event].hasSubscribers;
+  }
+
+  /** Whether somebody listens to this very cache; who watches the whole process does not count. */
+  hasListener(event: keyof CacheEvents): boolean {
     return (this.#listeners.get(event)?.size ?? 0) > 0;
   }
 
@@ -124,6 +150,10 @@ export class Emitter {
         process.emitWarning(`A listener of '${event}' threw: ${String(error)}`, { type: 'CacheWarning' });
       }
     }
+    const watched = channels[event];
+    if (!watched.hasSubscribers) return;
+    const message: ChannelMessage<K> = { namespace: this.#namespace, event: value };
+    watched.publish(message);
   }
 }
 

@@ -81,16 +81,16 @@ export class Core {
     if (loud) this.warn(problem.code, problem.message);
   }
 
-  /** Once for each message: to who listens for warnings, else to the process. */
+  /** Once for each message: to who listens for warnings, else to the process; to subscribers of the channel in any case. */
   warn(code: string, message: string): void {
     if (this.#warned.has(message)) return;
     this.#warned.set(message, true);
-    if (this.events.heard('warning')) this.events.emit('warning', { code, message });
-    else
-      process.emitWarning(message, {
-        type: 'CacheWarning',
-        code: `CACHETTE_${code.toUpperCase().replaceAll('-', '_')}`,
-      });
+    this.events.emit('warning', { code, message });
+    if (this.events.hasListener('warning')) return;
+    process.emitWarning(message, {
+      type: 'CacheWarning',
+      code: `CACHETTE_${code.toUpperCase().replaceAll('-', '_')}`,
+    });
   }
 
   /** The only way in which an entry gets into the store. `wanted` is asked at the last moment. Never rejects. */

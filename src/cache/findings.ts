@@ -62,6 +62,8 @@ const worthLoads = 0.05;
 const leastRate = 0.005;
 /** Predictions count where the recording explains the present as well as this. */
 const trustedError = 0.1;
+/** Nor do they count where more than this part of the calls could be in none of them. */
+const mostUnknown = 0.1;
 /** Of two changes, the smaller one if it brings this part of what the larger one does. */
 const mostOfIt = 0.9;
 /** A ttl is too long if another one that is this many times shorter does the same. */
@@ -175,6 +177,7 @@ function ttlTooLong(view: MethodView, { spanMs }: CacheView): Finding | undefine
   const then = view.byTtl.find(
     (other) =>
       (other.ttlMs as number) * muchShorter <= ttlMs &&
+      other.expected.unknown <= mostUnknown &&
       other.hitRate >= view.now.hitRate - asGood &&
       other.expected.loads <= view.now.loads * (1 + asGood),
   );
@@ -269,7 +272,7 @@ function roomFor(
 /** Whether there is enough to go by, and the recording explains what was counted. */
 function isTrusted({ calls, recorded, now, stats }: MethodView): boolean {
   const isEnough = calls >= enoughCalls && recorded >= enoughCalls;
-  return isEnough && Math.abs(now.hitRate - stats.hitRate) <= trustedError;
+  return isEnough && now.unknown <= mostUnknown && Math.abs(now.hitRate - stats.hitRate) <= trustedError;
 }
 
 function isWorthIt(now: Expected, then: Expected): boolean {
@@ -278,7 +281,8 @@ function isWorthIt(now: Expected, then: Expected): boolean {
 }
 
 /** Of what is ascending, the first one that brings most of what any brings. */
-function leastOfTheBest(now: Expected, others: readonly Predicted[]): Predicted | undefined {
+function leastOfTheBest(now: Expected, all: readonly Predicted[]): Predicted | undefined {
+  const others = all.filter(({ expected }) => expected.unknown <= mostUnknown);
   const best = Math.max(...others.map(({ hitRate }) => hitRate - now.hitRate));
   return others.find(({ hitRate }) => hitRate - now.hitRate >= best * mostOfIt);
 }
@@ -297,14 +301,16 @@ function savedMsOf(view: MethodView, then: Expected): number {
 }
 
 /** From the calls that were recorded to all that were counted. */
-function scaled({ calls }: MethodView, { hits, stale, misses, loads, hitRate }: Expected): Expected {
+function scaled({ calls }: MethodView, expected: Expected): Expected {
+  const { hits, stale, misses, loads } = expected;
   const factor = calls / Math.max(1, hits + stale + misses);
-  return { hits: hits * factor, stale: stale * factor, misses: misses * factor, loads: loads * factor, hitRate };
+  return { ...expected, hits: hits * factor, stale: stale * factor, misses: misses * factor, loads: loads * factor };
 }
 
 function sum(all: readonly Expected[]): Expected {
-  const total = { hits: 0, stale: 0, misses: 0, loads: 0 };
-  for (const { hits, stale, misses, loads } of all) {
+  const total = { hits: 0, stale: 0, misses: 0, loads: 0, unknown: 0 };
+  for (const { hits, stale, misses, loads, unknown } of all) {
+    total.unknown = Math.max(total.unknown, unknown);
     total.hits += hits;
     total.stale += stale;
     total.misses += misses;

@@ -99,7 +99,7 @@ export class CacheManager<Tag extends string = string> {
     this.#settings = cacheSettings(options, 'createCache');
     const clock: Clock = options.clock ?? systemClock;
     const names = new Names(this.#settings.namespace, options.tagKinds);
-    const events = new Emitter();
+    const events = new Emitter(this.#settings.namespace);
     const { throwsUndelivered, deadlineMs, waitUntil } = this.#settings;
     const report: Core['report'] = (problem) => this.#core.report(problem);
     const store = openStores({

@@ -32,22 +32,17 @@ export interface SampledKey extends Owner {
   isSampled: boolean;
 }
 
+/** An access that memory has answered at once. */
 export const access = 0;
-/** An access that found an entry which was no longer right. */
-export const accessOfInvalidated = 1;
+/** One that had to be looked into: it was told when it was answered, and began as long before as that took. */
+export const look = 1;
+/** The same, and the entry that it found was no longer right. */
+export const lookAtInvalidated = 2;
 /** The removal of a name, or of the entry itself. */
-export const removal = 2;
+export const removal = 3;
 
 /** The kinds of event. */
-export type EventKind = typeof access | typeof accessOfInvalidated | typeof removal;
-
-/** One event, while the log is rewritten. */
-interface Moved {
-  readonly owner: Owner;
-  readonly time: number;
-  readonly count: number;
-  readonly kind: EventKind;
-}
+export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal;
 
 const firstCapacity = 1_024;
 
@@ -111,61 +106,64 @@ export class EventLog {
   /** The log must not be full. Time does not run backwards in it. */
   append(owner: Owner, now: number, kind: EventKind): void {
     if (this.#length === this.#times.length) this.#grow();
-    this.#put({ owner, time: Math.max(now, this.endedAt ?? now), count: 1, kind });
+    const index = this.#length;
+    this.#times[index] = index === 0 ? now : Math.max(now, this.timeAt(index - 1));
+    this.#counts[index] = 1;
+    this.#kinds[index] = kind;
+    this.#add(owner);
   }
 
   /** Leaves out the events of owners that `isKept` does not want. */
-  filter(isKept: (owner: Owner, kind: EventKind) => boolean): void {
-    this.#rewrite(0, (event) => {
-      if (isKept(event.owner, event.kind)) this.#put(event);
+  filter(isKept: (owner: Owner) => boolean): void {
+    this.#rewrite(0, (index) => {
+      if (isKept(this.ownerAt(index))) this.#move(index);
     });
   }
 
   /** Makes accesses of one key one event where {@link merge} would have, given the same `merging`. */
   compact(merging: Merging): void {
-    this.#rewrite(0, (event) => {
-      if (event.kind === access && !this.#isParted(event.owner) && this.#join(event, merging)) return;
-      this.#put(event);
+    this.#rewrite(0, (index) => {
+      if (!this.#join(index, merging)) this.#move(index);
     });
   }
 
   /** Leaves out the first `count` events, and tells `forgotten` of each of them. */
   dropFirst(count: number, forgotten: (owner: Owner, calls: number) => void): void {
     for (let i = 0; i < count; i++) forgotten(this.ownerAt(i), this.#kinds[i] === removal ? 0 : this.countAt(i));
-    this.#rewrite(count, (event) => {
-      this.#put(event);
+    this.#rewrite(count, (index) => {
+      this.#move(index);
     });
   }
 
-  #join(event: Moved, merging: Merging): boolean {
-    const { last } = event.owner;
-    if (!this.merge(event.owner, event.time, merging)) return false;
-    (this.#counts[last] as number) += event.count - 1;
+  /** Adds the calls of an event to the last one of its key that was kept, if they may be one. */
+  #join(index: number, merging: Merging): boolean {
+    if ((this.#kinds[index] as number) > look) return false;
+    const [owner, calls] = [this.ownerAt(index) as SampledKey, this.countAt(index)];
+    if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging)) return false;
+    (this.#counts[owner.last] as number) += calls - 1;
     return true;
   }
 
-  /** Whether a removal stands between the last access of a key and now. */
-  #isParted(owner: Owner): boolean {
-    return (owner as SampledKey).names.some((name) => name.last > owner.last);
-  }
-
-  #rewrite(from: number, keep: (event: Moved) => void): void {
+  /** `keep` is called for each event from `from` on, and moves those that stay. */
+  #rewrite(from: number, keep: (index: number) => void): void {
     const end = this.#length;
     for (let i = 0; i < end; i++) this.ownerAt(i).last = -1;
     this.#length = 0;
-    for (let i = from; i < end; i++) {
-      keep({ owner: this.ownerAt(i), time: this.timeAt(i), count: this.countAt(i), kind: this.kindAt(i) });
-    }
+    for (let i = from; i < end; i++) keep(i);
     this.#owners.length = this.#length;
   }
 
-  #put({ owner, time, count, kind }: Moved): void {
-    const index = this.#length++;
-    this.#times[index] = time;
-    this.#counts[index] = count;
-    this.#kinds[index] = kind;
-    this.#owners[index] = owner;
-    owner.last = index;
+  #move(from: number): void {
+    const to = this.#length;
+    this.#times[to] = this.timeAt(from);
+    this.#counts[to] = this.countAt(from);
+    this.#kinds[to] = this.kindAt(from);
+    this.#add(this.ownerAt(from));
+  }
+
+  #add(owner: Owner): void {
+    owner.last = this.#length++;
+    this.#owners[owner.last] = owner;
   }
 
   #grow(): void {
@@ -183,4 +181,10 @@ export interface Merging {
   readonly quantumMs: number;
   /** Not over more events than this, so that what lies between them in memory's order is not lost. */
   readonly reach: number;
+}
+
+/** Whether a removal stands between the last access of a key and now. */
+function isParted({ names, last }: SampledKey): boolean {
+  for (const name of names) if (name.last > last) return true;
+  return false;
 }

@@ -7,9 +7,10 @@
 
 import {
   access,
-  accessOfInvalidated,
   EventLog,
   type EventKind,
+  look,
+  lookAtInvalidated,
   type Merging,
   type Name,
   type Owner,
@@ -46,8 +47,8 @@ export interface Recording {
   readonly rate: number;
   /** Accesses of a key within this time of each other may be one event. */
   readonly quantumMs: number;
-  /** By method, the calls of sampled keys that were recorded once and are forgotten. */
-  readonly forgotten: ReadonlyMap<string, number>;
+  /** By method, the calls of sampled keys that were recorded once and are forgotten; undefined where that is not known. */
+  readonly forgotten: ReadonlyMap<string, number> | undefined;
 }
 
 /** As many hashes as there are. */
@@ -57,7 +58,7 @@ const maxQuantumMs = 250;
 /** Nor than this part of the shortest ttl. */
 const quantaPerTtl = 20;
 /** Below this, a smaller sample says too little, and the past is forgotten instead. */
-const minKeys = 512;
+const minKeys = 1_024;
 /** Names that keys carry, all together. */
 const maxLinks = 32_768;
 /** And one alone. */
@@ -73,11 +74,14 @@ const reachPart = 1 / 16;
 
 export class Recorder {
   readonly #maxKeys: number;
+  readonly #maxEvents: number;
   readonly #maxEntries: number;
   readonly #keys = new Map<string, SampledKey>();
   readonly #names = new Map<string, Name>();
   readonly #log: EventLog;
-  readonly #forgotten = new Map<string, number>();
+  /** Undefined after a new beginning: it says no more how the sample relates to all calls. */
+  #forgotten: Map<string, number> | undefined = new Map();
+  #forgottenUntil = -Infinity;
   /** Keys with a hash below it are sampled. */
   #threshold = allHashes;
   #merging: Merging;
@@ -91,6 +95,7 @@ export class Recorder {
 
   constructor({ maxKeys = 4_096, maxEvents = 65_536, maxEntries = Infinity }: RecorderBounds = {}) {
     this.#maxKeys = maxKeys;
+    this.#maxEvents = maxEvents;
     this.#maxEntries = maxEntries;
     this.#log = new EventLog(maxEvents);
     this.#merging = { quantumMs: 0, reach: this.#reach() };
@@ -106,13 +111,13 @@ export class Recorder {
     if (sampled.isSampled && !this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
   }
 
-  /** An access that memory could not answer at once; takes the key into the sample if it belongs there. */
+  /** An access that memory could not answer at once, told when it is answered; takes the key into the sample if it belongs there. */
   looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void {
     const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
     if (!sampled) return;
     for (const name of sampled.names) name.isRemoved = false;
-    if (wasInvalidated) this.#append(sampled, nowMs, accessOfInvalidated);
-    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
+    if (wasInvalidated) this.#append(sampled, nowMs, lookAtInvalidated);
+    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, look);
   }
 
   /** A result was stored. */
@@ -191,16 +196,22 @@ export class Recorder {
     else this.#forget(now);
   }
 
+  /** The smaller sample is as true as the larger one. Only what was not asked for in all that time may go before. */
   #makeRoomForKey(now: number): void {
-    if (this.#isLong(now)) this.#forget(now);
-    else this.#dropIdle();
-    if (this.#keys.size > this.#maxKeys * 0.75) this.#shrink();
+    if (this.#isLong(now)) {
+      this.#forget(now);
+      this.#dropIdle();
+    }
+    if (this.#keys.size > this.#maxKeys * 0.9) this.#shrink();
   }
 
-  /** Lets the keys of a rush that is over go in time, so that there is room for more of those that matter now. */
+  /** When a rush is over, its keys go in time, and there is room for more of those that matter now. */
   #review(now: number): void {
     this.#reviewAt = now + this.#enoughMs / 4;
-    if (this.#isLong(now)) this.#forget(now);
+    if (!this.#isLong(now) || this.#log.length > this.#maxEvents / 4) return;
+    this.#forget(now);
+    this.#dropIdle();
+    if (this.#keys.size < minKeys) this.#renew(now);
   }
 
   /** Whether it spans so long that the past matters less than the number of keys. */
@@ -212,22 +223,23 @@ export class Recorder {
     return Math.min(maxSpanMs, Math.max(minSpanMs, ttlsPerSpan * this.#longestTtlMs));
   }
 
-  /** False if that is no more allowed, or brought next to nothing. */
-  #coarsen(): boolean {
-    const quantumMs = Math.max(1, this.#merging.quantumMs * 2);
-    if (quantumMs > Math.min(maxQuantumMs, this.#shortestTtlMs / quantaPerTtl)) return false;
+  /** False if that is no more allowed, or brought next to nothing. Each step takes long: the next one is larger. */
+  #coarsen(factor = 2): boolean {
+    const limitMs = Math.min(maxQuantumMs, this.#shortestTtlMs / quantaPerTtl);
+    const quantumMs = Math.min(limitMs, Math.max(1, this.#merging.quantumMs * factor));
+    if (quantumMs <= this.#merging.quantumMs) return false;
     this.#merging = { ...this.#merging, quantumMs };
     const before = this.#log.length;
     this.#log.compact(this.#merging);
-    return this.#log.length < before * 0.75 || this.#coarsen();
+    return this.#log.length < before * 0.75 || this.#coarsen(factor * 4);
   }
 
   /** Lets go a quarter of the keys: those with the highest hashes. */
   #shrink(): void {
     const hashes = Float64Array.from(this.#keys.values(), ({ hash }) => hash).sort();
     const threshold = hashes[Math.floor(hashes.length * 0.75)] ?? this.#threshold;
-    for (const [method, calls] of this.#forgotten) {
-      this.#forgotten.set(method, (calls * threshold) / this.#threshold);
+    for (const [method, calls] of this.#forgotten ?? []) {
+      this.#forgotten?.set(method, (calls * threshold) / this.#threshold);
     }
     this.#threshold = threshold;
     for (const sampled of this.#keys.values()) if (sampled.hash >= threshold) this.#leave(sampled);
@@ -235,35 +247,35 @@ export class Recorder {
     this.#merging = { ...this.#merging, reach: this.#reach() };
   }
 
-  /** Gives up the oldest quarter of the events, and the keys that have no other. */
+  /** Gives up the oldest quarter of the events. */
   #forget(now: number): void {
     const count = Math.ceil(this.#log.length / 4);
-    const until = count < this.#log.length ? this.#log.timeAt(count) : now;
+    this.#forgottenUntil = count < this.#log.length ? this.#log.timeAt(count) : now;
     this.#log.dropFirst(count, (owner, calls) => {
       if (isName(owner)) return;
-      (owner as SampledKey).unknownBefore = until;
+      (owner as SampledKey).unknownBefore = this.#forgottenUntil;
       this.#countForgotten((owner as SampledKey).method, calls);
     });
-    if (this.#dropIdle()) this.#unknownBefore = until;
-    this.#log.filter((owner) => !isGone(owner));
-    if (this.#keys.size < minKeys && this.#threshold < allHashes) this.#renew(now);
   }
 
-  /** There are fewer keys than there were once: records more of them, from now on. Those that are known stay, as hits tell of no others. */
+  /** Lets go the keys of which no event is left. One of them that comes again is not new. */
+  #dropIdle(): void {
+    for (const sampled of this.#keys.values()) if (sampled.last < 0) this.#leave(sampled);
+    this.#unknownBefore = this.#forgottenUntil;
+    this.#log.filter((owner) => !isGone(owner));
+  }
+
+  /**
+   * There are fewer keys than there were once: records more of them, from now on. Those that are known stay, as hits in memory
+   * tell of no others.
+   */
   #renew(now: number): void {
     this.#log.filter(() => false);
     this.#threshold = allHashes;
-    this.#forgotten.clear();
+    this.#forgotten = undefined;
     this.#merging = { quantumMs: 0, reach: this.#reach() };
     this.#unknownBefore = now;
     for (const sampled of this.#keys.values()) sampled.unknownBefore = now;
-  }
-
-  /** Lets go the keys of which no event is left; tells whether there was one. */
-  #dropIdle(): boolean {
-    const idle = [...this.#keys.values()].filter(({ last }) => last < 0);
-    for (const sampled of idle) this.#leave(sampled);
-    return idle.length > 0;
   }
 
   #leave(sampled: SampledKey): void {
@@ -293,9 +305,9 @@ export class Recorder {
   }
 
   #countForgotten(method: string, calls: number): void {
-    const former = this.#forgotten.get(method);
-    if (former === undefined && this.#forgotten.size >= maxMethods) return;
-    this.#forgotten.set(method, (former ?? 0) + calls);
+    const former = this.#forgotten?.get(method);
+    if (former === undefined && (this.#forgotten?.size ?? 0) >= maxMethods) return;
+    this.#forgotten?.set(method, (former ?? 0) + calls);
   }
 
   /** How many events of the sample may lie between accesses that are merged. */

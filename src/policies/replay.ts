@@ -3,7 +3,7 @@
  * how many other keys were accessed since (its stack distance); whether it would have been valid, by going through its accesses.
  */
 
-import { accessOfInvalidated, type EventLog, removal, type SampledKey } from './event-log.js';
+import { access, type EventLog, lookAtInvalidated, removal, type SampledKey } from './event-log.js';
 import { isName, type Recorder, type Recording } from './recording.js';
 
 /** Under what a recording is replayed. */
@@ -27,6 +27,8 @@ export interface Expected {
   readonly loads: number;
   /** `hits / (hits + stale + misses)`, 0 where there was no call. */
   readonly hitRate: number;
+  /** The part of the recorded calls that is in none of these numbers, as nobody knows what they would have come to. */
+  readonly unknown: number;
 }
 
 /** The accesses of a method's keys, key after key. */
@@ -37,10 +39,11 @@ interface Accesses {
 
 /** One event of a key. */
 interface Access {
+  /** When it began, about: one that had to wait is taken for one for which the method ran. */
   readonly time: number;
   /** Accesses at about that time. */
   count: number;
-  /** How many entries memory must hold so that this one is still there; `Infinity` at the first access. */
+  /** How many entries memory must hold so that this one is still there. At the first access: at least. */
   readonly needed: number;
   /** What was stored before is not right any more. */
   readonly isInvalidated: boolean;
@@ -117,10 +120,11 @@ export class Replay {
    * negative if there are more. They are taken to go as those of the most called keys go (SHARDS-adj takes them for hits).
    */
   #missing(method: string, total: Tally, calls: number | undefined): number {
-    if (calls === undefined || this.rate === 1) return 0;
+    const { forgotten } = this.#recording;
+    if (calls === undefined || !forgotten || this.rate === 1) return 0;
     const known = total.hits + total.stale + total.misses;
     const recorded = known + total.unknown;
-    const everRecorded = recorded + (this.#recording.forgotten.get(method) ?? 0);
+    const everRecorded = recorded + (forgotten.get(method) ?? 0);
     const missing = (calls * this.rate - everRecorded) * (known / Math.max(1, everRecorded));
     return Math.max(missing, -0.9 * known);
   }
@@ -128,7 +132,7 @@ export class Replay {
   #replay(key: SampledKey, accesses: readonly Access[], setting: Setting): Tally {
     const tally = newTally();
     const life = new Life(setting, key, this.#recording.quantumMs);
-    for (const access of accesses) life.access(access, tally);
+    for (const each of accesses) life.access(each, tally);
     return tally;
   }
 
@@ -156,10 +160,10 @@ export class Replay {
     const wasRemoved =
       (removedAt.get(key) ?? -1) > last || key.names.some((name) => (removedAt.get(name) ?? -1) > last);
     former.accesses.push({
-      time: log.timeAt(i),
+      time: log.timeAt(i) - (log.kindAt(i) === access ? 0 : Math.round(key.loadMs)),
       count: log.countAt(i),
-      needed: last < 0 ? Infinity : 1 + stack.above(last) / rate,
-      isInvalidated: log.kindAt(i) === accessOfInvalidated || (last >= 0 && wasRemoved),
+      needed: 1 + stack.above(last) / rate,
+      isInvalidated: log.kindAt(i) === lookAtInvalidated || (last >= 0 && wasRemoved),
     });
     stack.move(last, i);
     former.last = i;
@@ -193,9 +197,10 @@ function newTally(): Tally {
   return { hits: 0, stale: 0, misses: 0, loads: 0, unknown: 0 };
 }
 
-function expected({ hits, stale, misses, loads }: Tally): Expected {
+function expected({ hits, stale, misses, loads, unknown }: Tally): Expected {
   const calls = hits + stale + misses;
-  return { hits, stale, misses, loads, hitRate: calls === 0 ? 0 : hits / calls };
+  const hitRate = calls === 0 ? 0 : hits / calls;
+  return { hits, stale, misses, loads, hitRate, unknown: unknown / Math.max(1, calls + unknown) };
 }
 
 /** The entry of one key, through its accesses. */
@@ -213,7 +218,8 @@ class Life {
   constructor(setting: Setting, key: SampledKey, quantumMs: number) {
     this.#setting = setting;
     this.#ttlMs = setting.ttlMs ?? key.ttlMs ?? Infinity;
-    this.#loadMs = key.loadMs;
+    // Whole, as times are: a fraction added and taken off again would not be the same moment.
+    this.#loadMs = Math.round(key.loadMs);
     this.#quantumMs = quantumMs;
     this.#unknownBefore = key.unknownBefore;
   }
@@ -229,10 +235,10 @@ class Life {
     this.#accessedAt = Math.max(time, this.#writtenAt);
   }
 
-  /** Somebody may have stored it before the recording goes back. */
-  #isUnknown({ time, isInvalidated }: Access): boolean {
-    if (this.#writtenAt > -Infinity || isInvalidated) return false;
-    const { maxLifetimeMs, staleWhileRevalidateMs } = this.#setting;
+  /** It may have been stored before the recording begins, and still be there. */
+  #isUnknown({ time, needed, isInvalidated }: Access): boolean {
+    const { maxLifetimeMs, staleWhileRevalidateMs, maxEntries } = this.#setting;
+    if (this.#writtenAt > -Infinity || isInvalidated || needed > maxEntries) return false;
     return time - this.#unknownBefore < Math.min(this.#ttlMs, maxLifetimeMs) + staleWhileRevalidateMs;
   }
 
@@ -276,7 +282,7 @@ class Stack {
     this.#sums = new Int32Array(length + 1);
   }
 
-  /** How many keys were accessed after the one whose last access is at `index`. */
+  /** How many keys were accessed after the one whose last access is at `index`; -1: how many at all. */
   above(index: number): number {
     let below = 0;
     for (let i = index + 1; i > 0; i -= i & -i) below += this.#sums[i] as number;
