@@ -924,8 +924,7 @@ async function invalidate(event) {
 
 /** @param {Response} response @param {number} tags @returns {Promise<[string, string]>} */
 async function told(response, tags) {
-  if (response.status === 403) return ['bad', 'The invalidation token is not the right one. Nothing was invalidated.'];
-  if (!response.ok) return ['bad', `The server refused it (${response.status}). Nothing was invalidated.`];
+  if (!response.ok) return ['bad', `${(await response.text()).slice(0, 500)} Nothing was invalidated.`];
   const { status } = await response.json();
   if (status === 'done') return ['good', `Done: ${counted(tags, 'tag')} invalidated.`];
   return ['warn', 'Deferred: the store or a process has not acknowledged it yet; it is tried again until it does.'];
