@@ -47,6 +47,7 @@ const long = [
   '__tests__/failure/processes.test.ts',
   '__tests__/failure/topologies.test.ts',
   '__tests__/stores/traps.test.ts',
+  '__tests__/observe/inspector/page.test.ts',
 ];
 
 /** @type {import('jest').Config} */

@@ -3,6 +3,8 @@
  * text, and only ever become text nodes. Numbers come from other processes and may be missing or odd.
  */
 
+/* global document, fetch, getComputedStyle, Headers, HTMLElement, location, matchMedia, ResizeObserver, sessionStorage, TextDecoderStream */
+
 import uPlot from './uplot.js';
 
 /** @typedef {import('../../../base/insight.js').Snapshot} Snapshot */
@@ -67,7 +69,7 @@ function percent(value) {
   if (!isNumber(value)) return NONE;
   const hundred = Math.min(Math.max(value, 0), 1) * 100;
   const cut = hundred < 100 ? Math.min(hundred, 99.9) : 100;
-  return `${cut >= 99.95 || cut < 0.05 ? cut.toFixed(0) : cut.toFixed(1)} %`;
+  return `${cut >= 99.95 || cut < 0.05 ? cut.toFixed(0) : cut.toFixed(1)}\u00a0%`;
 }
 
 /** @param {unknown} value */
@@ -81,7 +83,7 @@ function millis(value) {
   ]);
   const [size, unit] = units.find(([least]) => Math.abs(value) >= least) ?? [1, 'ms'];
   const amount = value / size;
-  return `${Math.abs(amount) >= 1_000 ? count(amount) : short.format(Math.round(amount * 100) / 100)} ${unit}`;
+  return `${Math.abs(amount) >= 1_000 ? count(amount) : short.format(Math.round(amount * 100) / 100)}\u00a0${unit}`;
 }
 
 /** @param {unknown} value */
@@ -89,7 +91,7 @@ function bytes(value) {
   if (!isNumber(value)) return NONE;
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const step = Math.min(Math.max(Math.floor(Math.log10(Math.max(value, 1)) / 3), 0), units.length - 1);
-  return `${short.format(value / 1000 ** step)} ${units[step]}`;
+  return `${short.format(value / 1000 ** step)}\u00a0${units[step]}`;
 }
 
 /** @param {number} amount @param {string} one @param {string} [many] */
@@ -386,10 +388,11 @@ const plots = new Map();
  *
  * @param {string} id of the element
  * @param {uPlot.AlignedData} data
- * @param {{ height: number, lines: uPlot.Series[], axes: uPlot.Axis[], scales: uPlot.Scales, x?: uPlot.Series }} chart
+ * @param {{ height: number, lines: uPlot.Series[], axes: uPlot.Axis[], scales: uPlot.Scales, x?: uPlot.Series, least?: number }} chart
  */
 function draw(id, data, chart) {
-  const drawable = data.slice(1).some((line) => [...line].some(isNumber));
+  // a moment alone has no width on an axis of time
+  const drawable = data[0].length >= (chart.least ?? 1) && data.slice(1).some((line) => [...line].some(isNumber));
   show(`${id}-empty`, !drawable);
   show(id, drawable);
   if (!drawable) return;
@@ -461,13 +464,13 @@ function drawTraffic() {
     axis({ scale: 'calls', side: 1, values: shown(rate).values, size: 52, grid: { show: false } }),
   ];
   const scales = { ratio: { range: () => [0, 1.02] }, calls: { range: fromZero } };
-  draw('traffic', trafficData(), { height: 210, lines, axes, scales, x: timeLine });
+  draw('traffic', trafficData(), { height: 210, lines, axes, scales, x: timeLine, least: 2 });
 }
 
 function drawLoads() {
   const lines = ['p50', 'p95', 'p99'].map((label, i) => line([2, 1, 4][i], { label, value: shown(millis).value }));
   const axes = [timeAxis(), axis({ values: shown(millis).values, size: 64 })];
-  draw('loads', loadData(), { height: 210, lines, axes, scales: { y: { range: fromZero } }, x: timeLine });
+  draw('loads', loadData(), { height: 210, lines, axes, scales: { y: { range: fromZero } }, x: timeLine, least: 2 });
 }
 
 /** Colours are painted, so another scheme means painting again. */
@@ -523,10 +526,11 @@ function renderKpis(snapshots) {
   const now = between(state.history.length - 1);
   const memory = snapshots.flatMap(({ stores }) => stores ?? []).filter(({ tier }) => tier === 'memory');
   const latest = now ? ratio(now.hits, now.asked) : null;
+  const lately = now ? 'no calls just now' : 'since the processes started';
   const errors = sum(snapshots.map(({ stats }) => stats.errors));
   const failures = all.loadErrors > 0 ? `, ${count(all.loadErrors)} failed` : '';
   const figures = [
-    ['Hit rate', percent(all.hitRate), latest === null ? 'no calls just now' : `${percent(latest)} just now`],
+    ['Hit rate', percent(all.hitRate), latest === null ? lately : `${percent(latest)} just now`],
     ['Calls per second', now ? rate(now.callsPerSecond) : NONE, `${counted(all.calls, 'call')} in all`],
     ['Load, p95', all.loads > 0 ? millis(all.p95) : NONE, `${counted(all.loads, 'load')}${failures}`],
     ['Time saved', millis(all.savedMs), errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading, by hits'],
