@@ -78,9 +78,7 @@ async function copyPage() {
   };
   const folder = join(root, 'dist', 'inspector');
   await mkdir(folder, { recursive: true });
-  await Promise.all(
-    Object.entries(sources).map(([name, source]) => copyFile(join(root, source), join(folder, name))),
-  );
+  await Promise.all(Object.entries(sources).map(([name, source]) => copyFile(join(root, source), join(folder, name))));
 }
 
 /**

@@ -57,7 +57,11 @@ const safety = {
 };
 
 export function text(status: number, words: string, headers: Readonly<Record<string, string>> = {}): Answer {
-  return { status, headers: { ...safety, 'Content-Type': 'text/plain; charset=utf-8', ...headers }, body: `${words}\n` };
+  return {
+    status,
+    headers: { ...safety, 'Content-Type': 'text/plain; charset=utf-8', ...headers },
+    body: `${words}\n`,
+  };
 }
 
 export function json(value: unknown): Answer {

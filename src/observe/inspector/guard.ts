@@ -31,7 +31,8 @@ export class Guard {
    */
   checkPlace(asked: Asked): void {
     if (this.#reading) return;
-    const isHere = asked.isLocal && isLoopbackHost(asked.host) && !proxied.some((name) => asked.header(name) !== undefined);
+    const isHere =
+      asked.isLocal && isLoopbackHost(asked.host) && !proxied.some((name) => asked.header(name) !== undefined);
     if (isHere) return;
     throw new Refusal(
       403,

@@ -43,7 +43,10 @@ const inspectorRules = {
 } satisfies Record<keyof InspectorOptions, Rule>;
 
 const listenRules = {
-  port: ['write a port from 0 to 65535', (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < 65_536],
+  port: [
+    'write a port from 0 to 65535',
+    (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < 65_536,
+  ],
   host: ["write a host such as '127.0.0.1'", (value) => typeof value === 'string' && value !== ''],
 } satisfies Record<keyof ListenOptions, Rule>;
 

@@ -119,7 +119,9 @@ function notAllowed(allow: string): Refusal {
 }
 
 /** Each list is oldest first, and outcomes have no time: the newest of each come first, one of each process at a time. */
-function interleaved(lists: readonly (readonly (Outcome & { process: string })[])[]): (Outcome & { process: string })[] {
+function interleaved(
+  lists: readonly (readonly (Outcome & { process: string })[])[],
+): (Outcome & { process: string })[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length));
   const turns = Array.from({ length: longest }, (_, turn) => lists.map((list) => list.at(-1 - turn)));
   return turns.flat().filter((outcome) => outcome !== undefined);
