@@ -176,6 +176,47 @@ describe('the form', () => {
   });
 });
 
+describe('with a token', () => {
+  const token = 'only-for-those-who-read';
+
+  async function give(to: Page, text: string): Promise<void> {
+    await to.getByLabel('Token', { exact: true }).fill(text);
+    await to.getByRole('button', { name: 'Show the cache' }).click();
+  }
+
+  it('the page asks until it has the right one, and only once in a tab', async () => {
+    const guarded = await createInspector(shop.caches[0], { token }).listen();
+    const { page: asking, complaints } = await look(browser, guarded.url);
+    expect(await asking.locator('#methods tbody tr').count()).toBe(0);
+    await give(asking, 'guessed');
+    await asking.getByText('That token was not the right one.').waitFor();
+    await give(asking, token);
+    await asking.getByText('live, 2 processes').waitFor();
+    await asking.reload();
+    await asking.getByText('live, 2 processes').waitFor();
+    expect(await asking.locator('#token-form').isVisible()).toBe(false);
+    expect(await asking.locator('#invalidate').isVisible()).toBe(false);
+    expect(complaints.filter((complaint) => !complaint.includes('401'))).toEqual([]);
+    await asking.close();
+    await guarded.close();
+  });
+});
+
+describe('a server that goes', () => {
+  it('is told, and connected to when it comes back', async () => {
+    const inspector = createInspector(shop.caches[0]);
+    const first = await inspector.listen();
+    const { page: following } = await look(browser, first.url);
+    await following.getByText('live, 2 processes').waitFor();
+    await first.close();
+    await following.locator('#connection[data-state=lost]').waitFor();
+    const again = await inspector.listen({ port: Number(new URL(first.url).port) });
+    await following.locator('#connection[data-state=live]').waitFor();
+    await following.close();
+    await again.close();
+  });
+});
+
 describe('the page', () => {
   it('has other colours in the dark, charts too', async () => {
     const background = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
