@@ -5,6 +5,7 @@ const base = {
   roots: ['<rootDir>/__tests__'],
   moduleNameMapper: {
     '^cachette$': '<rootDir>/src/index.ts',
+    '^cachette/inspector$': '<rootDir>/src/observe/inspector.ts',
     '^cachette/otel$': '<rootDir>/src/observe/otel.ts',
     '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
     '^cachette/prometheus$': '<rootDir>/src/observe/prometheus.ts',
@@ -49,6 +50,7 @@ const long = [
   '__tests__/policies/replay.test.ts',
   '__tests__/cache/audit-applied.test.ts',
   '__tests__/integrations/cli/fleet.test.ts',
+  '__tests__/observe/inspector/page.test.ts',
 ];
 
 /** @type {import('jest').Config} */

@@ -6,7 +6,7 @@
  * nothing while no source is newer than what was built from it.
  */
 
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -24,7 +24,7 @@ export async function buildPackage() {
   );
   const failed = builds.find(({ ok }) => !ok);
   if (failed) throw new Error(failed.output);
-  await Promise.all([bundle('esm'), bundle('cjs')]);
+  await Promise.all([bundle('esm'), bundle('cjs'), copyPage()]);
   await mkdir(join(root, 'dist', 'cjs'), { recursive: true });
   // bundlers look for `sideEffects` in the nearest package.json, which is this one
   await writeFile(stamp, `${JSON.stringify({ type: 'commonjs', sideEffects: false }, undefined, 2)}\n`);
@@ -55,6 +55,7 @@ const commandLine = {
 
 const entries = {
   index: 'src/index.ts',
+  inspector: 'src/observe/inspector.ts',
   otel: 'src/observe/otel.ts',
   postgres: 'src/integrations/postgres.ts',
   prometheus: 'src/observe/prometheus.ts',
@@ -90,6 +91,20 @@ async function bundle(format) {
   await chmod(join(root, 'dist/cjs/cli.js'), 0o755);
 }
 
+/** What the inspector serves, for both forms of the package; src/observe/inspector/files.ts reads it. */
+async function copyPage() {
+  const page = 'src/observe/inspector/page';
+  const sources = {
+    ...Object.fromEntries(['page.html', 'page.js', 'page.css'].map((name) => [name, join(page, name)])),
+    'uplot.js': 'node_modules/uplot/dist/uPlot.esm.js',
+    'uplot.css': 'node_modules/uplot/dist/uPlot.min.css',
+    'uplot.LICENSE': 'node_modules/uplot/LICENSE',
+  };
+  const folder = join(root, 'dist', 'inspector');
+  await mkdir(folder, { recursive: true });
+  await Promise.all(Object.entries(sources).map(([name, source]) => copyFile(join(root, source), join(folder, name))));
+}
+
 /**
  * @param {'esm' | 'cjs'} format
  * @returns {import('esbuild').BuildOptions}
@@ -108,6 +123,8 @@ function options(format) {
     ),
     legalComments: 'inline',
     sourcemap: true,
+    // where a module is, in the words of each form
+    define: format === 'esm' ? { __dirname: 'import.meta.dirname' } : {},
     // in CommonJS `import()` becomes `require()`: jest cannot do the former there
     supported: { 'dynamic-import': format === 'esm' },
     logLevel: 'error',

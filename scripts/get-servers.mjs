@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Gets redis-server, memcached and postgres for the tests: nothing to do where they run already, `apt-get install` for root,
- * else (no root needed) the packages are unpacked into `.cache/servers`, else docker images are pulled. Ends with 1
+ * Gets redis-server, memcached, postgres and chromium for the tests: nothing to do where they run already, `apt-get install` for root,
+ * else (no root needed) the packages are unpacked into `.cache/servers`, else docker images are pulled (there is none of chromium). Ends with 1
  * and advice where none of that works. The tests look in the same places: `__tests__/support/find-binary.ts`.
  */
 import { spawnSync } from 'node:child_process';
@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } fro
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const SERVERS = ['redis-server', 'memcached', 'postgres'];
+const SERVERS = ['redis-server', 'memcached', 'postgres', 'chromium'];
 const IMAGES = { 'redis-server': 'redis:7', memcached: 'memcached:1.6', postgres: 'postgres:16' };
 /** Where a package has another name than its server. */
 const PACKAGES = { postgres: 'postgresql' };
@@ -50,12 +50,13 @@ function succeed(what) {
 function giveUp() {
   console.error(
     `The tests have no ${missing().join(' and no ')}. One of these helps:\n` +
-      '  - as root on Debian or Ubuntu: apt-get update && apt-get install -y redis-server memcached postgresql\n' +
+      '  - as root on Debian or Ubuntu: apt-get update && apt-get install -y redis-server memcached postgresql chromium\n' +
       '    (apt-get update alone is enough for this script to go on without root)\n' +
-      '  - with Homebrew: brew install redis memcached postgresql\n' +
-      '  - a running docker daemon\n' +
+      '  - with Homebrew: brew install redis memcached postgresql, and --cask chromium\n' +
+      '  - a running docker daemon (not for chromium)\n' +
       '  - running servers named by CACHETTE_TEST_REDIS_URL and CACHETTE_TEST_MEMCACHED_URL (not for the failure tests,\n' +
-      '    and never instead of PostgreSQL)',
+      '    and never instead of PostgreSQL)\n' +
+      '  - a browser of the Chromium family named by CACHETTE_TEST_CHROMIUM',
   );
   return false;
 }
@@ -67,7 +68,9 @@ function missing() {
 /** Asking for the version proves that the libraries are there as well. */
 function placeOf(server) {
   const unpacked = { ...process.env, LD_LIBRARY_PATH: libraryPath() };
-  const inCache = [join(CACHE, 'usr', 'bin', server), ...versionedPaths(CACHE, server)];
+  const inCache = [...versionedPaths(CACHE, server), join(CACHE, 'usr', 'bin', server)];
+  const named = server === 'chromium' ? process.env.CACHETTE_TEST_CHROMIUM : undefined;
+  if (named) return { name: `at ${named}`, command: named, env: process.env };
   const places = [
     { name: 'on the PATH', command: server, env: process.env },
     ...versionedPaths('/', server).map((command) => ({ name: `in ${dirname(command)}`, command, env: process.env })),
@@ -76,8 +79,12 @@ function placeOf(server) {
   return places.find(({ command, env }) => runs(command, ['--version'], env));
 }
 
-/** Debian keeps several versions of PostgreSQL apart, outside the PATH; the newest comes first. */
+/**
+ * Debian keeps several versions of PostgreSQL apart, outside the PATH; the newest comes first. Its chromium on the PATH is a
+ * script that starts the one in /usr/lib, wherever itself is.
+ */
 function versionedPaths(root, server) {
+  if (server === 'chromium') return [join(root, 'usr', 'lib', 'chromium', 'chromium')];
   const folder = join(root, 'usr', 'lib', 'postgresql');
   if (server !== 'postgres' || !existsSync(folder)) return [];
   const versions = readdirSync(folder).sort((a, b) => Number(b) - Number(a));
@@ -125,7 +132,8 @@ function packages(servers) {
 }
 
 function pullImages(servers) {
-  for (const server of servers) run('docker', ['pull', IMAGES[server]]);
+  for (const server of servers.filter((name) => IMAGES[name])) run('docker', ['pull', IMAGES[server]]);
+  if (servers.includes('chromium')) throw new Error('there is no docker image of chromium.');
 }
 
 function expectNoneMissing() {

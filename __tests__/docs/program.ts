@@ -12,6 +12,7 @@ export type Dialect = 'standard' | 'legacy';
 /** Packages that examples import: the one in this repository, and those that are not installed. */
 const packages = {
   cachette: 'src/index.ts',
+  'cachette/inspector': 'src/observe/inspector.ts',
   'cachette/otel': 'src/observe/otel.ts',
   'cachette/postgres': 'src/integrations/postgres.ts',
   'cachette/prometheus': 'src/observe/prometheus.ts',

@@ -54,6 +54,18 @@ describe('findBinary', () => {
     expect(findBinary('postgres')).toMatchObject({ path: expect.stringMatching(/\/postgresql\/\d\d\/bin\/postgres$/) });
   });
 
+  it('takes the browser that is named, and no docker image instead of it', () => {
+    process.env['CACHETTE_TEST_CHROMIUM'] = '/somewhere/chrome';
+    expect(findBinary('chromium')).toEqual({ kind: 'file', path: '/somewhere/chrome', env: {} });
+    delete process.env['CACHETTE_TEST_CHROMIUM'];
+    program('bin/docker', 'test "$1" = info');
+    program('.cache/servers/usr/lib/chromium/chromium');
+    expect(findBinary('chromium')).toMatchObject({
+      kind: 'file',
+      path: expect.stringMatching(/lib\/chromium\/chromium$/),
+    });
+  });
+
   it('takes docker where only its daemon answers', () => {
     program('bin/docker', 'test "$1" = info');
     expect(findBinary('redis-server')).toEqual({ kind: 'image', image: 'redis:7', path: 'redis-server' });
@@ -128,7 +140,7 @@ describe('npm run servers:get', () => {
       env: { ...process.env, PATH: path },
       encoding: 'utf8',
     });
-    expect(output).toMatch(/^Nothing to do: redis-server .*, memcached .*, postgres .*\.\n$/);
+    expect(output).toMatch(/^Nothing to do: redis-server .*, memcached .*, postgres .*, chromium .*\.\n$/);
   });
 
   it('fails with advice where nothing helps', () => {
@@ -149,6 +161,7 @@ describe('npm run servers:get', () => {
     mkdirSync(join(root, 'scripts'));
     symlinkSync(GET_SERVERS, copy);
     program('bin/docker', `echo "$@" >> ${join(root, 'calls')}`);
+    program('bin/chromium');
     const output = execFileSync(process.execPath, ['--preserve-symlinks-main', copy], {
       env: { PATH: join(root, 'bin') },
       encoding: 'utf8',

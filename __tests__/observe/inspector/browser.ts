@@ -1,0 +1,53 @@
+/** A real browser that looks at an inspector, and tells of everything that it complains about. */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { repositoryRoot } from '../../support/find-binary.js';
+
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A page, and what it has complained about: console errors, exceptions, refusals of the security policy. */
+export interface Watched {
+  readonly page: Page;
+  readonly complaints: string[];
+}
+
+export function startBrowser(): Promise<Browser> {
+  const executablePath = process.env['CACHETTE_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
+  return chromium.launch({ executablePath, args });
+}
+
+export async function look(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Watched> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, reducedMotion: 'reduce', ...options });
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('dialog', (dialog) => {
+    complaints.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(url);
+  return { page, complaints };
+}
+
+/** Where pictures go: always to `.artifacts`, to the documentation where that is asked for. */
+export function pictures(name: string): string[] {
+  const folders = ['.artifacts/inspector/', ...(process.env['UPDATE_SCREENSHOTS'] ? ['docs/images/inspector-'] : [])];
+  return folders.map((folder) => {
+    const path = join(repositoryRoot(), `${folder}${name}.png`);
+    mkdirSync(join(path, '..'), { recursive: true });
+    return path;
+  });
+}

@@ -1,0 +1,592 @@
+/** The inspector's server side: who gets what, under each kind of server. */
+
+import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders, request, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { type Cache, createCache, isCacheConfigError, localBus } from 'cachette';
+import { createInspector, type Inspector, type InspectorOptions } from 'cachette/inspector';
+import express from 'express';
+import fastify from 'fastify';
+import { Keyv } from 'keyv';
+import { type Answered, insight } from '../../../src/base/insight.js';
+import { until } from '../../support/servers.js';
+
+const token = 'reading-0123456789abcdef';
+const invalidationToken = 'invalidating-0123456789abcdef';
+
+let closing: (() => unknown)[];
+
+beforeEach(() => {
+  closing = [];
+});
+
+afterEach(async () => {
+  for (const close of closing.reverse()) await close();
+});
+
+function open(...[stores, options]: Parameters<typeof createCache>): Cache {
+  const cache = createCache(stores, options);
+  closing.push(() => cache.close());
+  return cache;
+}
+
+function inspectorOf(cache: Cache, options?: InspectorOptions): Inspector {
+  const inspector = createInspector(cache, options);
+  closing.push(() => inspector.close());
+  return inspector;
+}
+
+/** The URL of a listening inspector. */
+async function inspected(options?: InspectorOptions, cache = open()): Promise<string> {
+  return (await inspectorOf(cache, options).listen()).url;
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+interface Got {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+interface Sent {
+  readonly method?: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string;
+}
+
+/** Unlike `fetch`, sends whatever headers and paths it is told to. */
+function ask(url: string, { method = 'GET', headers = {}, body }: Sent = {}): Promise<Got> {
+  const { hostname, port } = new URL(url);
+  const path = url.slice(url.indexOf('/', 8));
+  return new Promise((resolve, reject) => {
+    const asked = request({ hostname: hostname.replace(/[[\]]/g, ''), port, path, method, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.once('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    asked.once('error', reject);
+    asked.end(body);
+  });
+}
+
+const status = async (url: string, sent?: Sent): Promise<number> => (await ask(url, sent)).status;
+
+/** Invalidates `a`, as the page does. */
+function invalidation(headers: OutgoingHttpHeaders = {}, body: unknown = { tags: ['a'] }): Sent {
+  const usual = { 'content-type': 'application/json', 'x-cachette-invalidation-token': invalidationToken };
+  return {
+    method: 'POST',
+    headers: { ...usual, ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  };
+}
+
+interface Fleet {
+  readonly at: number;
+  readonly processes: readonly Answered<'snapshot'>[];
+}
+
+/** The first event of a stream that `isWanted`. */
+async function firstEvent(response: Response, isWanted: (fleet: Fleet) => boolean = () => true): Promise<Fleet> {
+  expect(response.status).toBe(200);
+  let text = '';
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    text += Buffer.from(chunk).toString();
+    const events = text
+      .split('\n\n')
+      .slice(0, -1)
+      .filter((event) => event.startsWith('event: fleet\n'));
+    const wanted = events
+      .map((event) => JSON.parse(event.replace(/^event: fleet\ndata: /, '')) as Fleet)
+      .find(isWanted);
+    if (wanted) return wanted;
+  }
+  throw new Error(`The stream ended: ${text}`);
+}
+
+function refusal(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    if (isCacheConfigError(error)) return error.message;
+  }
+  return 'none';
+}
+
+describe('options', () => {
+  it.each<[unknown, string]>([
+    [{ token: 'short' }, 'token has 5 characters; write at least 16'],
+    [{ invalidationToken: 'short' }, 'invalidationToken has 5 characters'],
+    [{ token: 5 }, 'token is not a string'],
+    [{ token: 'sixteen characters' }, 'token has characters that no header can carry'],
+    [{ token, invalidationToken: token }, 'token and invalidationToken are the same'],
+    [{ tokens: token }, "there is no option 'tokens'; did you mean 'token'?"],
+    [{ base: 'cache/' }, "base is 'cache/'; write a path such as '/cache'"],
+    [null, 'null is not an object of options'],
+  ])('%j is refused', (options, message) => {
+    const said = refusal(() => createInspector(open(), options as InspectorOptions));
+    expect(said).toContain(`createInspector: ${message}`);
+    expect(said).not.toMatch(/short|sixteen|reading/);
+  });
+
+  it('of listen are checked, and other machines are not let in without a token', async () => {
+    const inspector = inspectorOf(open());
+    for (const options of [
+      { host: '0.0.0.0' },
+      { host: '::' },
+      { host: 'example.org' },
+      { host: '127.0.0.1.example.org' },
+    ])
+      await expect(inspector.listen(options)).rejects.toThrow(/is reached from other machines, and there is no token/);
+    await expect(inspector.listen({ port: 70_000 })).rejects.toThrow(/write a port from 0 to 65535/);
+    const { url } = await inspectorOf(open(), { token }).listen({ host: '0.0.0.0' });
+    expect(url).toMatch(/^http:\/\/0\.0\.0\.0:\d+\/$/);
+  });
+});
+
+describe('the files of the page', () => {
+  it('are there, with their types and with headers that keep others out', async () => {
+    const url = await inspected();
+    for (const [path, type] of [
+      ['', 'text/html'],
+      ['page.js', 'text/javascript'],
+      ['page.css', 'text/css'],
+      ['uplot.js', 'text/javascript'],
+      ['uplot.css', 'text/css'],
+    ] as const) {
+      const { status, headers, text } = await ask(url + path);
+      expect([path, status, headers['content-type']]).toEqual([path, 200, `${type}; charset=utf-8`]);
+      expect(text.length).toBeGreaterThan(100);
+      expect(headers).toMatchObject({
+        'content-security-policy':
+          "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+          "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+      });
+    }
+    expect((await ask(`${url}uplot.js`)).text).toContain('export { uPlot as default }');
+  });
+
+  it('are all that there is, whatever the path', async () => {
+    const url = await inspected();
+    for (const path of [
+      'page.html',
+      'x',
+      '../package.json',
+      '..%2fpackage.json',
+      '/page.js',
+      '__proto__',
+      'constructor',
+      'api',
+      'api/',
+    ])
+      expect([path, await status(url + path)]).toEqual([path, 404]);
+  });
+
+  it('are for GET and HEAD; the rest is for its one method', async () => {
+    const url = await inspected({ invalidationToken });
+    const head = await ask(url, { method: 'HEAD' });
+    expect([head.status, head.text]).toEqual([200, '']);
+    for (const [path, method, allow] of [
+      ['', 'POST', 'GET, HEAD'],
+      ['uplot.js', 'DELETE', 'GET, HEAD'],
+      ['api/stream', 'POST', 'GET'],
+      ['api/invalidate', 'GET', 'POST'],
+    ] as const)
+      expect(await ask(url + path, { method })).toMatchObject({ status: 405, headers: { allow } });
+  });
+});
+
+describe('the answers about the cache', () => {
+  it('are the audit, the last outcomes and what may be done, never stored', async () => {
+    const cache = open();
+    const url = await inspected({}, cache);
+    const method = cache.wrap('Shop.find', async (id: number) => ({ id }));
+    const recent = `${url}api/recent?method=Shop.find`;
+    expect((await ask(recent)).text).toBe('{"outcomes":[]}');
+    await method(1);
+    await method(1);
+    const outcomes = [
+      { status: 'hit', method: 'Shop.find', process: cache[insight].snapshot().process.id },
+      { status: 'miss', method: 'Shop.find' },
+    ];
+    expect(JSON.parse((await ask(recent)).text)).toMatchObject({ outcomes });
+    expect(await status(`${url}api/recent`)).toBe(400);
+    const audit = await ask(`${url}api/audit`);
+    expect(JSON.parse(audit.text)).toMatchObject({
+      processes: [{ process: { pid: process.pid }, answer: { findings: [] } }],
+    });
+    const session = await ask(`${url}api/session`);
+    expect(JSON.parse(session.text)).toEqual({ canInvalidate: false, needsToken: false });
+    for (const { headers } of [audit, session]) {
+      expect(headers).toMatchObject({ 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8' });
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+  });
+
+  it('of recent outcomes take turns between processes, newest first', async () => {
+    const cache = open();
+    const outcome = (key: string): object => ({ method: 'm', key });
+    jest.spyOn(cache[insight], 'ask').mockResolvedValue([
+      { process: { id: 'p' } as never, answer: ['1', '2', '3'].map(outcome) as never },
+      { process: { id: 'q' } as never, answer: ['4'].map(outcome) as never },
+    ]);
+    const { outcomes } = JSON.parse((await ask(`${await inspected({}, cache)}api/recent?method=m`)).text) as {
+      outcomes: { key: string; process: string }[];
+    };
+    expect(outcomes.map(({ key, process }) => `${process}${key}`)).toEqual(['p3', 'q4', 'p2', 'p1']);
+  });
+
+  it('are JSON whatever names are like', async () => {
+    const cache = open();
+    const name = '</script>\n\ndata: {"\u2028';
+    await cache.wrap(name, async () => 1)();
+    const fleet = await firstEvent(await fetch(`${await inspected({}, cache)}api/stream`));
+    expect(Object.keys(fleet.processes[0]?.answer.stats.methods ?? {})).toEqual([name]);
+  });
+});
+
+describe('without a token', () => {
+  it('names of this machine are answered, and no other that leads here', async () => {
+    const url = await inspected();
+    for (const host of ['localhost', 'LOCALHOST:80', '127.0.0.1:3000', '[::1]', '[::1]:3000'])
+      expect([host, await status(url, { headers: { host } })]).toEqual([host, 200]);
+    for (const host of [
+      'example.org',
+      'localhost.example.org',
+      '127.0.0.1.example.org',
+      'a@localhost',
+      'localhost:80@a',
+      '::1',
+    ])
+      for (const path of ['', 'page.js', 'api/session', 'api/stream'])
+        expect([host, path, await status(url + path, { headers: { host } })]).toEqual([host, path, 403]);
+    expect((await ask(url, { headers: { host: 'example.org' } })).text).toContain('createInspector(cache, { token })');
+  });
+
+  it('what a proxy passes on is refused', async () => {
+    const url = await inspected();
+    for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'])
+      expect([name, await status(url, { headers: { [name]: '1.2.3.4' } })]).toEqual([name, 403]);
+  });
+
+  it('what comes to an address that others reach is refused, whatever it calls itself', async () => {
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .find((address) => address?.family === 'IPv4' && !address.internal);
+    const server = createServer((incoming, response) => {
+      // stands in for a machine without a network
+      if (!own) Object.defineProperty(incoming.socket, 'localAddress', { value: '192.0.2.1' });
+      inspector.handler(incoming, response);
+    });
+    const inspector = inspectorOf(open());
+    await new Promise<void>((resolve) => server.listen(0, resolve));
+    closing.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const url = `http://${own?.address ?? '127.0.0.1'}:${port}/`;
+    expect(await status(url, { headers: { host: 'localhost', connection: 'close' } })).toBe(403);
+  });
+});
+
+describe('with a token', () => {
+  it('the files need none, the answers need the right one', async () => {
+    const url = await inspected({ token });
+    const host = 'cache.example.org';
+    for (const path of ['', 'page.js', 'uplot.css', 'api/session'])
+      expect([path, await status(url + path, { headers: { host } })]).toEqual([path, 200]);
+    expect(JSON.parse((await ask(`${url}api/session`)).text)).toEqual({ canInvalidate: false, needsToken: true });
+    for (const path of ['api/stream', 'api/recent?method=a', 'api/audit'])
+      for (const authorization of [undefined, '', 'Bearer', 'Bearer x', `Bearer ${token}x`, `Basic ${token}`, token]) {
+        const headers = authorization === undefined ? {} : { authorization };
+        expect([path, authorization, await status(url + path, { headers })]).toEqual([path, authorization, 401]);
+      }
+    const headers = { host, authorization: `Bearer ${token}` };
+    expect(await status(`${url}api/audit`, { headers })).toBe(200);
+    await firstEvent(await fetch(`${url}api/stream`, { headers: { authorization: `Bearer ${token}` } }));
+  });
+
+  it('reading is no permission to invalidate, and the other way round', async () => {
+    const url = `${await inspected({ token, invalidationToken })}api/invalidate`;
+    const authorization = `Bearer ${token}`;
+    expect(await status(url, invalidation())).toBe(401);
+    expect(await status(url, invalidation({ authorization, 'x-cachette-invalidation-token': token }))).toBe(403);
+    expect(await status(url, invalidation({ authorization: `Bearer ${invalidationToken}` }))).toBe(401);
+    expect(await status(url, invalidation({ authorization }))).toBe(200);
+  });
+});
+
+describe('invalidating', () => {
+  it('makes entries invalid, for whoever has the token', async () => {
+    const cache = open();
+    const url = await inspected({ invalidationToken }, cache);
+    const load = jest.fn(async () => 1);
+    await cache.getOrLoad('k', load, { tags: 'a' });
+    expect(JSON.parse((await ask(`${url}api/session`)).text)).toEqual({ canInvalidate: true, needsToken: false });
+    const answer = await ask(`${url}api/invalidate`, invalidation());
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { status: 'done' }]);
+    await cache.getOrLoad('k', load, { tags: 'a' });
+    expect(load).toHaveBeenCalledTimes(2);
+  });
+
+  it('is for nobody where there is no token for it', async () => {
+    const cache = open();
+    const url = `${await inspected({}, cache)}api/invalidate`;
+    for (const given of [invalidationToken, '', 'undefined'])
+      expect(await status(url, invalidation({ 'x-cachette-invalidation-token': given }))).toBe(403);
+    expect(cache.stats().invalidations).toBe(0);
+  });
+
+  it.each<[string, number, OutgoingHttpHeaders, unknown?]>([
+    ['no token', 403, { 'x-cachette-invalidation-token': '' }],
+    ['a wrong token', 403, { 'x-cachette-invalidation-token': `${invalidationToken}x` }],
+    ['another site', 403, { 'sec-fetch-site': 'cross-site' }],
+    ['a sister site', 403, { 'sec-fetch-site': 'same-site' }],
+    ['another origin', 403, { origin: 'https://example.org' }],
+    ['another port', 403, { origin: 'http://127.0.0.1:1' }],
+    ['a hidden origin', 403, { origin: 'null' }],
+    ['a form', 415, { 'content-type': 'text/plain' }],
+    ['a form that looks like JSON', 415, { 'content-type': 'text/plain; application/json' }],
+    ['too much', 413, {}, { tags: ['a'], more: 'x'.repeat(16_001) }],
+    ['too much of it in parts', 413, { 'transfer-encoding': 'chunked' }, { tags: ['a'], more: 'x'.repeat(50_000) }],
+    ['no JSON', 400, {}, '{'],
+    ['null', 400, {}, 'null'],
+    ['no tags', 400, {}, { tags: [] }],
+    ['too many tags', 400, {}, { tags: Array.from({ length: 101 }, () => 'a') }],
+    ['a tag that is none', 400, {}, { tags: ['a', 1] }],
+    ['an empty tag', 400, {}, { tags: [''] }],
+    ['a long tag', 400, {}, { tags: ['a'.repeat(501)] }],
+    ['one tag without its array', 400, {}, { tags: 'a' }],
+  ])('%s is refused with %i', async (...[, expected, headers, body]) => {
+    const cache = open();
+    const url = await inspected({ invalidationToken }, cache);
+    expect(await status(`${url}api/invalidate`, invalidation(headers, body))).toBe(expected);
+    expect(cache.stats().invalidations).toBe(0);
+    expect(await status(url)).toBe(200);
+  });
+
+  it('is done for its own page, and for programs, with the largest that is allowed', async () => {
+    const url = await inspected({ invalidationToken });
+    const own = { origin: new URL(url).origin, 'sec-fetch-site': 'same-origin' };
+    expect(await status(`${url}api/invalidate`, invalidation(own))).toBe(200);
+    expect(
+      await status(`${url}api/invalidate`, invalidation({ 'content-type': 'application/json; charset=utf-8' })),
+    ).toBe(200);
+    const tags = Array.from({ length: 100 }, (_, i) => `${i}`.padStart(150, 'a'));
+    expect(await status(`${url}api/invalidate`, invalidation({}, { tags }))).toBe(200);
+  });
+
+  it('tells what is not delivered yet, also where the cache throws for it', async () => {
+    const cache = open('redis://127.0.0.1:1', { deadline: '50ms', onInvalidationFailure: 'throw' });
+    const url = await inspected({ invalidationToken }, cache);
+    expect((await ask(`${url}api/invalidate`, invalidation())).text).toBe('{"status":"deferred"}');
+  });
+});
+
+describe('the stream', () => {
+  it('tells of every process, again and again', async () => {
+    const [store, bus] = [new Keyv(), localBus()];
+    const fleet = [1, 2].map(() => open(['memory://', store], { namespace: 'fleet', bus: bus.connect() }));
+    await Promise.all(fleet.map((cache) => cache.getOrLoad('k', async () => 1)));
+    const url = await inspected({}, fleet[0]);
+    const { at, processes } = await firstEvent(await fetch(`${url}api/stream`), (told) => told.processes.length === 2);
+    expect(Math.abs(Date.now() - at)).toBeLessThan(10_000);
+    const ids = fleet.map((cache) => cache[insight].snapshot().process.id);
+    expect(processes.map(({ process }) => process.id).sort()).toEqual(ids.sort());
+    expect(processes.every(({ answer }) => answer.stats.calls === 1)).toBe(true);
+  });
+
+  it('asks once for all who watch, and nobody while none does', async () => {
+    const cache = open();
+    const asking = jest.spyOn(cache[insight], 'ask');
+    const url = await inspected({}, cache);
+    await ask(url);
+    expect(asking).toHaveBeenCalledTimes(0);
+    const abort = new AbortController();
+    const streams = await Promise.all([1, 2, 3].map(() => fetch(`${url}api/stream`, { signal: abort.signal })));
+    const first = await Promise.all(streams.map((stream) => firstEvent(stream)));
+    expect(new Set(first.map(({ at }) => at)).size).toBeLessThanOrEqual(2);
+    expect(asking.mock.calls.length).toBeLessThanOrEqual(2);
+    abort.abort();
+    await until('all have left', () => {
+      const before = asking.mock.calls.length;
+      return new Promise((resolve) => setTimeout(() => resolve(asking.mock.calls.length === before), 1_200));
+    });
+  });
+
+  it('keeps nothing for a client that does not read', async () => {
+    const cache = open();
+    const [told] = await cache[insight].ask({ topic: 'snapshot' });
+    const large = { ...told, answer: { ...told?.answer, namespace: 'x'.repeat(20_000_000) } } as Answered<'snapshot'>;
+    const asking = jest.spyOn(cache[insight], 'ask').mockResolvedValue([large] as never);
+    const inspector = inspectorOf(cache);
+    let buffered = (): number => -1;
+    const url = await listening(
+      createServer((incoming, response) => {
+        buffered = () => response.writableLength;
+        inspector.handler(incoming, response);
+      }),
+    );
+    const client = await stalled(url);
+    closing.push(() => client.destroy());
+    await until('it has been asked three times', () => asking.mock.calls.length >= 3);
+    expect(buffered()).toBeGreaterThan(1_000_000);
+    expect(buffered()).toBeLessThan(25_000_000);
+  });
+
+  it('ends when the inspector is closed, and is not there afterwards', async () => {
+    const inspector = inspectorOf(open());
+    const url = await listening(createServer(inspector.handler));
+    const response = await fetch(`${url}/api/stream`);
+    const whole = response.text();
+    const web = (await inspector.fetch(new Request('http://localhost/api/stream'))).text();
+    await inspector.close();
+    expect(await whole).toMatch(/^: watching\n\n/);
+    expect(await web).toMatch(/^: watching\n\n/);
+    expect(await status(`${url}/api/stream`)).toBe(503);
+    await inspector.close();
+  });
+
+  it('leaves no port and no timer behind', async () => {
+    const inspector = inspectorOf(open());
+    const { url } = await inspector.listen();
+    await firstEvent(await fetch(`${url}api/stream`));
+    await inspector.close();
+    await expect(ask(url)).rejects.toThrow('ECONNREFUSED');
+    const again = await inspectorOf(open()).listen();
+    await again.close();
+    await again.close();
+    await expect(ask(again.url)).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+/** A client of the stream that reads nothing. */
+function stalled(url: string): Promise<Socket> {
+  const { port, host } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), '127.0.0.1', () => {
+      socket.pause();
+      socket.write(`GET /api/stream HTTP/1.1\r\nHost: ${host}\r\n\r\n`, () => resolve(socket));
+    });
+  });
+}
+
+describe.each<[string, (inspector: Inspector) => Promise<string>]>([
+  ['Express', (inspector) => listening(createServer(express().use('/cache', inspector.handler)))],
+  [
+    'Express, behind a parser of bodies',
+    (inspector) => listening(createServer(express().use(express.json()).use('/cache', inspector.handler))),
+  ],
+  ['Express with base as well', (inspector) => listening(createServer(express().use('/cache', inspector.handler)))],
+  ['Fastify', onFastify],
+  ['node:http', (inspector) => listening(createServer(inspector.handler))],
+])('under %s', (name, mount) => {
+  const base = /base|Fastify|node/.test(name) ? '/cache' : undefined;
+
+  it('the page is where it is mounted, with a slash', async () => {
+    const url = await mount(inspectorOf(open(), { base }));
+    const { status: redirected, headers } = await ask(`${url}/cache`);
+    expect([redirected, new URL(headers.location ?? '', `${url}/cache`).href]).toEqual([302, `${url}/cache/`]);
+    for (const path of ['', 'uplot.js', 'api/session', 'api/recent?method=a'])
+      expect([path, await status(`${url}/cache/${path}`)]).toEqual([path, 200]);
+    for (const path of ['/cache/no', '/cachet', '/page.js'])
+      expect([path, await status(url + path)]).toEqual([path, 404]);
+  });
+
+  it('there are stream and invalidation', async () => {
+    const url = await mount(inspectorOf(open(), { base, invalidationToken }));
+    await firstEvent(await fetch(`${url}/cache/api/stream`));
+    expect(await ask(`${url}/cache/api/invalidate`, invalidation())).toMatchObject({
+      status: 200,
+      text: '{"status":"done"}',
+    });
+    const large = invalidation({}, { tags: ['a'], more: 'x'.repeat(20_000) });
+    expect(await status(`${url}/cache/api/invalidate`, large)).toBe(413);
+  });
+});
+
+async function onFastify(inspector: Inspector): Promise<string> {
+  const app = fastify();
+  await app.register(async (scope) => {
+    // the inspector reads bodies itself
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    for (const path of ['/cache', '/cache/*'])
+      scope.all(path, (asked, reply) => {
+        reply.hijack();
+        inspector.handler(asked.raw, reply.raw);
+      });
+  });
+  closing.push(
+    () => app.close(),
+    () => app.server.closeAllConnections(),
+  );
+  return app.listen({ host: '127.0.0.1', port: 0 });
+}
+
+describe('fetch', () => {
+  const local = 'http://localhost:3000/cache';
+
+  it('answers requests of the web standard', async () => {
+    const inspector = inspectorOf(open(), { base: '/cache', invalidationToken });
+    const get = (path: string): Promise<Response> => inspector.fetch(new Request(local + path));
+    const redirect = await get('');
+    expect([redirect.status, redirect.headers.get('location')]).toEqual([302, './cache/']);
+    expect(await (await get('/')).text()).toContain('<html');
+    expect((await get('/uplot.js')).headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect((await inspector.fetch(new Request(`${local}/`, { method: 'HEAD' }))).body).toBeNull();
+    expect((await get('/no')).status).toBe(404);
+    expect(await (await get('/api/session')).json()).toEqual({ canInvalidate: true, needsToken: false });
+    const { method, headers, body } = invalidation() as {
+      method: string;
+      headers: Record<string, string>;
+      body: string;
+    };
+    const post = (text: string): Promise<Response> =>
+      inspector.fetch(new Request(`${local}/api/invalidate`, { method, headers, body: text }));
+    expect(await (await post(body)).json()).toEqual({ status: 'done' });
+    expect((await post('x'.repeat(16_001))).status).toBe(413);
+  });
+
+  it('without a token is for names of this machine', async () => {
+    const inspector = inspectorOf(open());
+    for (const host of ['example.org', 'localhost.example.org', '192.168.0.1'])
+      expect((await inspector.fetch(new Request(`http://${host}/api/audit`))).status).toBe(403);
+    const renamed = new Request('http://localhost/api/audit', { headers: { 'x-forwarded-for': '1.2.3.4' } });
+    expect((await inspector.fetch(renamed)).status).toBe(403);
+    expect((await inspector.fetch(new Request('http://[::1]:80/api/audit'))).status).toBe(200);
+  });
+
+  it('streams to who reads, one event at most for who does not, and stops for who has left', async () => {
+    const cache = open();
+    const asking = jest.spyOn(cache[insight], 'ask');
+    const inspector = inspectorOf(cache);
+    const idle = await inspector.fetch(new Request('http://localhost/api/stream'));
+    const abort = new AbortController();
+    const { body } = await inspector.fetch(new Request('http://localhost/api/stream', { signal: abort.signal }));
+    await firstEvent(await inspector.fetch(new Request('http://localhost/api/stream')));
+    await until('it has been asked twice', () => asking.mock.calls.length >= 2);
+    abort.abort();
+    expect((await text(body)).split('event: fleet').length).toBeLessThanOrEqual(2);
+    await inspector.close();
+    expect((await text(idle.body)).split('event: fleet').length).toBeLessThanOrEqual(2);
+  });
+});
+
+async function text(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  return new Response(body).text();
+}

@@ -1,0 +1,83 @@
+/** Who may read and who may invalidate. Each check throws the refusal that it comes to. */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Asked, Refusal } from './exchange.js';
+import { isLoopbackHost } from './loopback.js';
+import type { InspectorOptions } from './options.js';
+
+/** Set by proxies: then the machine that asks is another one than the connection says. */
+const proxied = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+export class Guard {
+  readonly #reading: Buffer | undefined;
+  readonly #invalidating: Buffer | undefined;
+
+  constructor({ token, invalidationToken }: InspectorOptions) {
+    this.#reading = token === undefined ? undefined : digest(token);
+    this.#invalidating = invalidationToken === undefined ? undefined : digest(invalidationToken);
+  }
+
+  get needsToken(): boolean {
+    return this.#reading !== undefined;
+  }
+
+  get canInvalidate(): boolean {
+    return this.#invalidating !== undefined;
+  }
+
+  /**
+   * Without a token, only this machine may ask. The name is checked too: a site whose name is made to mean 127.0.0.1 would
+   * read through the browser of whoever looks at it.
+   */
+  checkPlace(asked: Asked): void {
+    if (this.#reading) return;
+    const isHere =
+      asked.isLocal && isLoopbackHost(asked.host) && !proxied.some((name) => asked.header(name) !== undefined);
+    if (isHere) return;
+    throw new Refusal(
+      403,
+      'This inspector has no token, so that it answers only what comes from this machine, for localhost. ' +
+        'Write createInspector(cache, { token }) to read it from elsewhere.',
+    );
+  }
+
+  checkReading(asked: Asked): void {
+    const given = /^Bearer (.+)$/i.exec(asked.header('authorization') ?? '')?.[1];
+    if (!this.#reading || matches(given, this.#reading)) return;
+    throw new Refusal(401, 'Send the token as Authorization: Bearer <token>.', { 'WWW-Authenticate': 'Bearer' });
+  }
+
+  /** No other site asks through the browser of whoever may. Programs send neither header. */
+  checkOrigin(asked: Asked): void {
+    const site = asked.header('sec-fetch-site');
+    const isOwnSite = site === undefined || site === 'same-origin' || site === 'none';
+    if (isOwnSite && isOwnOrigin(asked.header('origin'), asked.host)) return;
+    throw new Refusal(403, 'Another site has asked. A proxy in front of the inspector must keep the Host header.');
+  }
+
+  checkInvalidating(asked: Asked): void {
+    if (!this.#invalidating)
+      throw new Refusal(403, 'Nobody may invalidate here: this inspector has no invalidationToken.');
+    if (matches(asked.header('x-cachette-invalidation-token'), this.#invalidating)) return;
+    throw new Refusal(403, 'Send the token for invalidating as X-Cachette-Invalidation-Token.');
+  }
+}
+
+function isOwnOrigin(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return true;
+  try {
+    const { protocol, host: from } = new URL(origin);
+    return from !== '' && from === new URL(`${protocol}//${host ?? ''}`).host;
+  } catch {
+    return false;
+  }
+}
+
+/** Of one length whatever was given, which is what may be compared in constant time. */
+function digest(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+function matches(given: string | undefined, expected: Buffer): boolean {
+  return given !== undefined && timingSafeEqual(digest(given), expected);
+}

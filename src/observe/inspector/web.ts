@@ -1,0 +1,62 @@
+/** Between the routes and requests of the web standard. */
+
+import { type Answer, type Asked, type Feed, placeOf, Refusal } from './exchange.js';
+import { isLoopbackHost } from './loopback.js';
+
+export function askedOfWeb(request: Request, base: string | undefined): Asked {
+  const url = new URL(request.url);
+  const host = request.headers.get('host') ?? url.host;
+  return {
+    ...placeOf(url.pathname, url.pathname, base ?? ''),
+    method: request.method,
+    query: url.searchParams,
+    host,
+    // there is no connection to look at
+    isLocal: isLoopbackHost(url.host),
+    header: (name) => request.headers.get(name) ?? undefined,
+    body: (mostBytes) => bodyOf(request, mostBytes),
+  };
+}
+
+async function bodyOf(request: Request, mostBytes: number): Promise<string> {
+  if (request.bodyUsed) throw new Refusal(400, 'The body has been read before the inspector was asked.');
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) throw new Refusal(413, `Send at most ${mostBytes} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+export function answerToWeb({ status, headers, body }: Answer, { method, signal }: Request): Response {
+  if (method === 'HEAD') return new Response(null, { status, headers });
+  if (typeof body !== 'function') return new Response(new Uint8Array(Buffer.from(body)), { status, headers });
+  return new Response(streamOf(body, signal), { status, headers });
+}
+
+/** A client that does not read has one event waiting, and gets no more. */
+function streamOf(feed: Feed, signal: AbortSignal): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let leave = (): void => {};
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      const end = (): void => {
+        leave();
+        try {
+          controller.close();
+        } catch {
+          // it has ended already
+        }
+      };
+      leave = feed({
+        isReady: () => (controller.desiredSize ?? 0) > 0,
+        write: (text) => controller.enqueue(encoder.encode(text)),
+        end,
+      });
+      signal.addEventListener('abort', end, { once: true });
+    },
+    cancel: () => leave(),
+  });
+}
