@@ -45,7 +45,9 @@ export interface InvalidationEvent {
 
 /** One run of a method for the cache, as it ended. */
 export interface LoadEvent {
+  /** As in {@link Outcome}. */
   readonly method: string;
+  /** Of the call that it was run for. */
   readonly key: string;
   /** `error`: the method threw or rejected. */
   readonly status: 'ok' | 'error';
@@ -55,7 +57,9 @@ export interface LoadEvent {
 
 /** A hit whose value the method would not have given, although nothing has invalidated it. */
 export interface Mismatch {
+  /** As in {@link Outcome}. */
   readonly method: string;
+  /** Of the entry. */
   readonly key: string;
   /** All tags of the entry: one that should have been invalidated is among them, or is missing. */
   readonly tags: readonly string[];
@@ -97,6 +101,7 @@ const known = ['outcome', 'invalidation', 'load', 'mismatch', 'error', 'warning'
 export interface ChannelMessage<K extends keyof CacheEvents = keyof CacheEvents> {
   /** Of the cache. */
   readonly namespace: string;
+  /** What `cache.on` gives as well. */
   readonly event: CacheEvents[K];
 }
 

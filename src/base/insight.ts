@@ -4,23 +4,35 @@ import type { Outcome } from './events.js';
 
 /** The runs of a method, in milliseconds; all 0 where it has not run. */
 export interface LoadStats {
+  /** How many there were. */
   readonly count: number;
   /** Of them, those that threw or rejected. */
   readonly errors: number;
+  /** The mean. */
   readonly meanMs: number;
+  /** Half of them took no longer. */
   readonly p50Ms: number;
+  /** 95 of 100 took no longer. */
   readonly p95Ms: number;
+  /** 99 of 100 took no longer. */
   readonly p99Ms: number;
+  /** The longest. */
   readonly maxMs: number;
 }
 
 /** What was counted of one method. `calls` is the sum of hits, misses, stale and bypassed. */
 export interface MethodStats {
+  /** All calls, also those that did not use the cache. */
   readonly calls: number;
   /** Calls that were answered with a valid entry. */
   readonly hits: number;
   /** The hits, by where the entry was. */
-  readonly hitsByTier: { readonly memory: number; readonly store: number };
+  readonly hitsByTier: {
+    /** In this process. */
+    readonly memory: number;
+    /** In a shared store. */
+    readonly store: number;
+  };
   /** Calls for which the method ran, or which shared one that ran. */
   readonly misses: number;
   /** The misses by the first word or words of their reason, such as `absent`, `expired`, `invalidated`, `joined`. */
@@ -31,11 +43,17 @@ export interface MethodStats {
   readonly bypassed: number;
   /** `hits / (hits + stale + misses)`, 0 where there was no such call. */
   readonly hitRate: number;
+  /** Runs of the method for the cache. */
   readonly loads: LoadStats;
   /** What the hits would have cost: the sum of how long the method had run for each entry served, in milliseconds. */
   readonly savedMs: number;
   /** The size of values, measured of some: mean and greatest, in bytes; 0 where none was measured. */
-  readonly bytes: { readonly mean: number; readonly max: number };
+  readonly bytes: {
+    /** Of those that were measured. */
+    readonly mean: number;
+    /** Of those that were measured. */
+    readonly max: number;
+  };
   /** Invalidations here of tags of the kinds that its entries have, of all its entries, or of everything. */
   readonly invalidations: number;
   /** Entries that were asked for and had been invalidated. */
@@ -123,14 +141,21 @@ export interface Finding {
     | {
         /** The hit rate of the method (of the cache where it concerns no single one) now and afterwards. */
         readonly hitRateNow: number;
+        /** With the change. */
         readonly hitRateThen: number;
         /** Of loading, per 1,000 calls; negative where it costs. */
         readonly savedMsPer1000Calls: number;
       };
   /** What would have to be written, for programs; undefined where it is no number. */
-  readonly proposal?: { readonly ttlMs?: number; readonly maxEntries?: number };
+  readonly proposal?: {
+    /** The ttl of the method, in milliseconds. */
+    readonly ttlMs?: number;
+    /** Of memory. */
+    readonly maxEntries?: number;
+  };
 }
 
+/** What a finding is about; each is explained in docs/audit.md. */
 export type FindingCode =
   | 'ttl-too-short'
   | 'ttl-too-long'
@@ -145,6 +170,7 @@ export type FindingCode =
 
 /** What an audit says of one method. */
 export interface MethodAudit {
+  /** As it was counted. */
   readonly hitRate: number;
   /** What the recording says that it should be: far from `hitRate`, the predictions are worth little. */
   readonly expectedHitRate: number;
@@ -158,6 +184,7 @@ export interface MethodAudit {
 export interface Audit {
   /** What is wrong comes first (mismatches, objects that share entries), then what saves the most load time. */
   readonly findings: readonly Finding[];
+  /** By `Class.method`. */
   readonly methods: Readonly<Record<string, MethodAudit>>;
   /** How long the recording is, in milliseconds. */
   readonly spanMs: number;
