@@ -1,7 +1,7 @@
 /** What the cache tells whoever listens, and a small emitter that costs nothing where nobody does. */
 
 import { type Channel, channel } from 'node:diagnostics_channel';
-import { CacheConfigError } from './errors.js';
+import { CacheConfigError, textOf } from './errors.js';
 import { nearest } from './suggest.js';
 
 /** How a call was answered. */
@@ -152,7 +152,7 @@ export class Emitter {
       try {
         (listener as Listener<CacheEvents[K]>)(value);
       } catch (error) {
-        process.emitWarning(`A listener of '${event}' threw: ${String(error)}`, { type: 'CacheWarning' });
+        process.emitWarning(`A listener of '${event}' threw: ${textOf(error)}`, { type: 'CacheWarning' });
       }
     }
     const watched = channels[event];

@@ -1,7 +1,7 @@
 /** The one read path: how a call is answered that memory could not answer at once. */
 
 import type { Entry, Payload } from '../base/entry.js';
-import { isCacheTimeoutError } from '../base/errors.js';
+import { isCacheTimeoutError, textOf } from '../base/errors.js';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import type { Reading } from '../stores/store.js';
@@ -55,6 +55,8 @@ export class Call {
   readonly #signal: AbortSignal | undefined;
   /** There was an entry that may be served should the method fail. */
   #hasFallback = false;
+  /** Whether the hits of the method are verified, and this call could run it. */
+  #isVerified: boolean;
 
   constructor(core: Core, subject: Subject, scope: Scope) {
     this.#core = core;
@@ -63,6 +65,7 @@ export class Call {
     this.#stopwatch = new Stopwatch(core.outcomes.isHeard(scope.listener));
     this.#look = new Look(core, subject, scope);
     this.#signal = callersSignal(subject.args);
+    this.#isVerified = subject.policy.verify > 0;
   }
 
   async answer(): Promise<unknown> {
@@ -93,6 +96,7 @@ export class Call {
 
   /** The value if there is a fresh entry; never runs the method. */
   async find(): Promise<Answer | undefined> {
+    this.#isVerified = false;
     const reading = await this.#look.read();
     const hit = reading.entry?.isError ? undefined : this.#hit(reading);
     if (hit) return hit;
@@ -155,7 +159,7 @@ export class Call {
       return { value: entry.payload?.copy(), isError: entry.isError };
     } catch (error) {
       this.#reason = 'undecodable';
-      const message = `The entry ${this.#subject.key} cannot be decoded: ${String(error)}`;
+      const message = `The entry ${this.#subject.key} cannot be decoded: ${textOf(error)}`;
       this.#core.report({ code: 'undecodable', message, cause: error });
       return undefined;
     }
@@ -171,7 +175,7 @@ export class Call {
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
-    if (this.#subject.policy.verify > 0 && !isGraced) verify(this.#core, this.#subject, entry);
+    if (this.#isVerified && !isGraced) verify(this.#core, this.#subject, entry);
   }
 
   /** What is made of an old value is not stored, in an outage neither: it would be old from the beginning. */
@@ -294,7 +298,7 @@ export class Call {
     if (!answer.isStale) return answer;
     const { key, policy } = this.#subject;
     this.#core.backOffs.begin(key, policy.backOffMs);
-    const message = `${policy.where}: the method failed, and an old value was served: ${String(error)}`;
+    const message = `${policy.where}: the method failed, and an old value was served: ${textOf(error)}`;
     if (isTold) this.#core.report({ code: 'stale-if-error', message, cause: error });
     return answer;
   }

@@ -8,7 +8,7 @@
  */
 
 import type { Entry, Generation, Payload } from '../base/entry.js';
-import { CacheConfigError } from '../base/errors.js';
+import { CacheConfigError, textOf } from '../base/errors.js';
 import { UnstorableError } from '../policies/codec.js';
 import { monotonicMs } from '../policies/deadline.js';
 import type { Flight, Landing } from '../policies/flight.js';
@@ -232,7 +232,7 @@ export class Compute {
       return this.#subject.format.fromValue(value);
     } catch (error) {
       if (error instanceof UnstorableError && error.kind === 'stream' && !this.#isError) throw this.#refusal(error);
-      const what = error instanceof Error ? error.message : String(error);
+      const what = error instanceof Error ? error.message : textOf(error);
       const isInstance = error instanceof UnstorableError && error.kind === 'instance';
       const otherwise = this.#isError ? '' : ', or return a plain object';
       const instead = isInstance ? `; name its class in \`revive\`${otherwise}` : '';
@@ -296,7 +296,7 @@ export class Compute {
         resultNames: this.#core.names.tags(tags, policy.staleMs > 0),
       };
     } catch (error) {
-      this.#core.report({ code: 'callback', message: `${policy.where}: ${String(error)}`, cause: error, loud: true });
+      this.#core.report({ code: 'callback', message: `${policy.where}: ${textOf(error)}`, cause: error, loud: true });
       return undefined;
     }
   }

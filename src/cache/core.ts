@@ -3,7 +3,7 @@
 import { LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
-import { InvalidationError } from '../base/errors.js';
+import { InvalidationError, textOf } from '../base/errors.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
 import { Flights } from '../policies/flight.js';
 import type { Tokens } from '../policies/generations.js';
@@ -47,10 +47,6 @@ export class Core {
   readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
   /** Writes that run, whose invalidations come when they have ended. */
   readonly writers = new Running();
-  /** Resolves when the cache is about to be closed. */
-  readonly closing: Promise<void>;
-  /** Tells that the cache is about to be closed. */
-  readonly beginClosing: () => void;
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
   readonly #warned = new LRUCache<string, true>({ max: remembered });
@@ -67,9 +63,6 @@ export class Core {
     this.#throwsUndelivered = parts.throwsUndelivered;
     this.#waitUntil = parts.waitUntil;
     this.backOffs = new BackOffs(parts.clock);
-    let beginClosing = (): void => {};
-    this.closing = new Promise((resolve) => (beginClosing = resolve));
-    this.beginClosing = beginClosing;
     this.versions = new Versions(parts.deadlineMs, (message, cause) => {
       this.report({ code: 'version', message, cause });
     });
@@ -103,7 +96,7 @@ export class Core {
       } catch (error) {
         this.report({
           code: 'store',
-          message: `The entry ${key} could not be written: ${String(error)}`,
+          message: `The entry ${key} could not be written: ${textOf(error)}`,
           cause: error,
         });
         return false;
@@ -127,20 +120,21 @@ export class Core {
     return writing;
   }
 
-  /** Work that no caller waits for; {@link settled} does. It must not reject. */
+  /** Work that no caller waits for; {@link settled} does. */
   inBackground(work: Promise<unknown>): void {
     this.#background.add(work);
-    void work.finally(() => this.#background.delete(work));
+    const end = (): void => void this.#background.delete(work);
+    work.then(end, end);
     try {
       this.#waitUntil?.(work);
     } catch (error) {
-      this.report({ code: 'callback', message: `waitUntil: ${String(error)}`, cause: error, loud: true });
+      this.report({ code: 'callback', message: `waitUntil: ${textOf(error)}`, cause: error, loud: true });
     }
   }
 
   /** Resolves when nothing is under way that was begun before. */
   async settled(): Promise<void> {
-    await Promise.all(this.#background);
+    await Promise.allSettled(this.#background);
     await this.writes.allSettled();
   }
 

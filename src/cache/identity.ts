@@ -3,6 +3,7 @@
  * The class is the runtime class, so that `UserRepo` and `OrderRepo` never share what they inherit from `Repository`.
  */
 
+import { textOf as shownError } from '../base/errors.js';
 import { crypto } from '../policies/crypto.js';
 import { cacheIdentity } from '../policies/key.js';
 import type { AsyncMethod } from './options.js';
@@ -171,7 +172,7 @@ export class MethodIdentity {
       if (typeof instance === 'string') return seat.ofInstance(instance, false);
       return this.#withoutIdentity(seat, `gave ${instance === null ? 'null' : typeof instance}`);
     } catch (error) {
-      return this.#withoutIdentity(seat, `threw ${String(error)}`);
+      return this.#withoutIdentity(seat, `threw ${shownError(error)}`);
     }
   }
 

@@ -19,6 +19,9 @@ const watchedMs = 60_000;
 /** A snapshot names no more methods than this, those with the most calls. */
 const methodsTold = 200;
 
+/** An answer that took a millisecond is good for so many. */
+const restPerAnswer = 20;
+
 export interface InsightParts {
   readonly core: Core;
   readonly namespace: string;
@@ -32,6 +35,9 @@ export class CacheInsight implements Insight {
   #process: Snapshot['process'] | undefined;
   #unwatch: (() => void) | undefined;
   #askedAt = -Infinity;
+  readonly #answers = new LRUCache<string, { readonly answer: Answers[keyof Answers]; readonly until: number }>({
+    max: methodsWatched + 2,
+  });
 
   constructor(parts: InsightParts) {
     this.#parts = parts;
@@ -79,7 +85,19 @@ export class CacheInsight implements Insight {
     return question && JSON.stringify({ process: this.#self, answer: this.#answerTo(question) });
   }
 
+  /** Whoever asks again and again gets the same answer for a while, so that answering takes little of the process's time. */
   #answerTo(question: Question): Answers[keyof Answers] {
+    const topic = JSON.stringify(question);
+    const known = this.#answers.get(topic);
+    const began = monotonicMs();
+    if (known && began < known.until) return known.answer;
+    const answer = this.#freshAnswerTo(question);
+    const tookMs = monotonicMs() - began;
+    this.#answers.set(topic, { answer, until: monotonicMs() + tookMs * restPerAnswer });
+    return answer;
+  }
+
+  #freshAnswerTo(question: Question): Answers[keyof Answers] {
     switch (question.topic) {
       case 'snapshot':
         return this.snapshot();

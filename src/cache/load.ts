@@ -1,5 +1,6 @@
 /** One flight from its beginning to its end: runs the method here, or waits until another process has. */
 
+import { textOf } from '../base/errors.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import type { Reading } from '../stores/store.js';
 import { Compute, type Computed, type Subject } from './compute.js';
@@ -67,7 +68,7 @@ export class Load {
     const { core, subject } = this.#parts;
     const told = work.then(undefined, (error: unknown) => {
       if (this.flight.isEndedBy(error) || error instanceof UnwantedError) return;
-      const message = `${subject.policy.where}: the method failed when its caller had stopped waiting: ${String(error)}`;
+      const message = `${subject.policy.where}: the method failed when its caller had stopped waiting: ${textOf(error)}`;
       core.report({ code: 'late', message, cause: error });
       // Where there is a newer result, or the entry was forgotten, this failure says nothing of what is stored.
       if (this.flight.storable) onFailure(error);

@@ -1,6 +1,6 @@
 /** One call's view of the store: reads the entry with all that it is held against, and says what it is good for. */
 
-import { isCacheConfigError } from '../base/errors.js';
+import { isCacheConfigError, textOf } from '../base/errors.js';
 import { type Freshness, freshnessOf } from '../policies/freshness.js';
 import { type Tokens, versionName } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';
@@ -148,7 +148,7 @@ export class Look {
     try {
       return question();
     } catch (error) {
-      const message = `${this.#subject.policy.where}, ${option}: ${String(error)}`;
+      const message = `${this.#subject.policy.where}, ${option}: ${textOf(error)}`;
       this.#core.report({ code: 'callback', message, cause: error, loud: true });
       return false;
     }

@@ -50,6 +50,7 @@ import { currentSignal, transactionOf, withScope } from './scope.js';
 import { openStores } from './stores.js';
 import { beforeTermination } from './termination.js';
 import type { Told } from './transaction.js';
+import { endVerifying } from './verify.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -388,9 +389,9 @@ export class CacheManager<Tag extends string = string> {
 
   async #close(): Promise<void> {
     this.#core.enabled = false;
-    this.#core.beginClosing();
     this.#leaveTermination();
     await Promise.all([...this.#followed].map((following) => following.close()));
+    await endVerifying(this.#core);
     await this.#settled();
     await this.#core.store.close();
   }

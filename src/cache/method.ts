@@ -1,6 +1,6 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
-import { CacheConfigError, isInvalidationError } from '../base/errors.js';
+import { CacheConfigError, isInvalidationError, textOf } from '../base/errors.js';
 import { monotonicMs } from '../policies/deadline.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { freshnessOf, isAging } from '../policies/freshness.js';
@@ -359,7 +359,7 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   #callbackFailed(error: unknown): string {
-    const message = `${this.#policy.where}: a function in the options threw: ${String(error)}`;
+    const message = `${this.#policy.where}: a function in the options threw: ${textOf(error)}`;
     this.#core.report({ code: 'callback', message, cause: error, loud: true });
     return 'callback';
   }
@@ -429,7 +429,7 @@ export class InvalidatingMethod {
       await this.#cache.invalidate(...tags());
     } catch (error) {
       if (isInvalidationError(error)) throw error;
-      const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${String(error)}`;
+      const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${textOf(error)}`;
       this.#core.report({ code: 'callback', message, cause: error, loud: true });
       await this.#cache.clear();
     }

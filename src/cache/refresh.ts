@@ -1,7 +1,7 @@
 /** Loads a new value for an entry that is old, or will soon be, while callers are served the entry. */
 
 import type { Entry } from '../base/entry.js';
-import { isCacheTimeoutError } from '../base/errors.js';
+import { isCacheTimeoutError, textOf } from '../base/errors.js';
 import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
@@ -39,7 +39,7 @@ async function replace(aged: Aged): Promise<void> {
   try {
     look = new Look(core, subject, currentScope());
   } catch (error) {
-    const message = `${subject.policy.where}: a function in the options threw: ${String(error)}`;
+    const message = `${subject.policy.where}: a function in the options threw: ${textOf(error)}`;
     core.report({ code: 'callback', message, cause: error, loud: true });
     return;
   }
@@ -51,7 +51,7 @@ async function replace(aged: Aged): Promise<void> {
     await loadAnew(load, aged, look);
   } catch (error) {
     if (error instanceof ChangedCallError) return;
-    const message = `${subject.policy.where}: a new value could not be loaded in the background: ${String(error)}`;
+    const message = `${subject.policy.where}: a new value could not be loaded in the background: ${textOf(error)}`;
     core.report({ code: 'background', message, cause: error });
     afterFailure({ core, subject, look, load }, error);
   }

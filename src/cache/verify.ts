@@ -1,8 +1,9 @@
 /** Runs a method once more for some hits, in the background, and tells where the entry was wrong: `verify`. */
 
-import { isDeepStrictEqual } from 'node:util';
+import { textOf } from '../base/errors.js';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Entry } from '../base/entry.js';
-import { later } from '../policies/deadline.js';
+import { later, withDeadline } from '../policies/deadline.js';
 import { differences } from '../policies/difference.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
@@ -16,10 +17,18 @@ const waitingAtMost = 100;
 const toldAtMost = 1_000;
 /** Who writes and invalidates by hand needs so long, at the most, from the one to the other. */
 const announcedWithinMs = 1_000;
+/** A method that takes longer is given up, unless its `timeout.hard` says so earlier. */
+const runAtMostMs = 10_000;
+/** Writes that run longer than this are not waited for, and nothing is said of the hit. */
+const writesAtMostMs = 5_000;
+/** Who closes the cache waits no longer than this for the hits that are still to be verified. */
+const closingAtMostMs = 10_000;
 
 interface Served {
   readonly subject: Subject;
   readonly entry: Entry;
+  /** Runs a function in the context of the call: its tenant, its request, but for what the cache knows of it. */
+  readonly inContext: <T>(fn: () => T) => T;
 }
 
 const verifiers = new WeakMap<Core, Map<string, Verifier>>();
@@ -33,7 +42,15 @@ export function verify(core: Core, subject: Subject, entry: Entry): void {
   if (!methods) verifiers.set(core, (methods = new Map<string, Verifier>()));
   let verifier = methods.get(subject.method);
   if (!verifier) methods.set(subject.method, (verifier = new Verifier(core)));
-  verifier.add({ subject, entry });
+  verifier.add(subject, entry);
+}
+
+/** Verifies what waits, for a while; afterwards no method is run any more. */
+export async function endVerifying(core: Core): Promise<void> {
+  const methods = [...(verifiers.get(core)?.values() ?? [])];
+  const ended = Promise.all(methods.map((verifier) => verifier.end()));
+  await withDeadline(ended, closingAtMostMs).catch(() => undefined);
+  for (const verifier of methods) verifier.giveUp();
 }
 
 /** Of one method: verifies one hit at a time. */
@@ -42,49 +59,83 @@ class Verifier {
   /** By key, so that a hot one does not keep others out. */
   readonly #waiting = new Map<string, Served>();
   readonly #told = new LRUCache<string, number>({ max: toldAtMost });
-  #isRunning = false;
+  #working: Promise<void> | undefined;
+  #isEnding = false;
+  /** Ends the pause before an entry is read once more, if there is one. */
+  #endPause: () => void = () => {};
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  add(served: Served): void {
-    const { key } = served.subject;
-    if (this.#waiting.size >= waitingAtMost && !this.#waiting.has(key)) return;
-    this.#waiting.set(key, served);
-    if (this.#isRunning) return;
-    this.#isRunning = true;
+  add(subject: Subject, entry: Entry): void {
+    const { key } = subject;
+    if (this.#isEnding || (this.#waiting.size >= waitingAtMost && !this.#waiting.has(key))) return;
+    const snapshot = AsyncLocalStorage.snapshot();
+    const inContext = <T>(fn: () => T): T => snapshot(() => withoutScope(() => withScope({ mode: 'bypass' }, fn)));
+    this.#waiting.set(key, { subject, entry, inContext });
+    if (this.#working) return;
     withoutScope(() => {
-      this.#core.inBackground(this.#work());
+      this.#working = this.#work();
+      this.#core.inBackground(this.#working);
     });
+  }
+
+  /** Who closes the cache waits for no pause. */
+  end(): Promise<void> {
+    this.#isEnding = true;
+    this.#endPause();
+    return this.#working ?? Promise.resolve();
+  }
+
+  giveUp(): void {
+    if (this.#waiting.size === 0) return;
+    const { policy } = (this.#waiting.values().next().value as Served).subject;
+    const message = `${policy.where}: ${this.#waiting.size} hits were not verified, as the cache was closed`;
+    this.#waiting.clear();
+    this.#core.report({ code: 'background', message });
   }
 
   async #work(): Promise<void> {
     try {
       for (let next = this.#next(); next; next = this.#next()) await this.#verify(next);
     } finally {
-      this.#isRunning = false;
+      this.#working = undefined;
     }
   }
 
   #next(): Served | undefined {
-    const [key] = this.#waiting.keys();
-    const next = key === undefined ? undefined : this.#waiting.get(key);
-    if (key !== undefined) this.#waiting.delete(key);
+    const [next] = this.#waiting.values();
+    if (next) this.#waiting.delete(next.subject.key);
     return next;
   }
 
-  async #verify({ subject, entry }: Served): Promise<void> {
-    // The caller goes on, and may have changed what it gave as arguments.
-    if (subject.keyNow() !== subject.key || this.#told.get(subject.key) === entry.writtenAt) return;
+  async #verify(served: Served): Promise<void> {
+    const { subject, entry, inContext } = served;
     try {
-      const fresh = await withScope({ mode: 'bypass' }, () => subject.run());
+      // The caller goes on, and may have changed what it gave as arguments.
+      if (inContext(subject.keyNow) !== subject.key || this.#told.get(subject.key) === entry.writtenAt) return;
+      const fresh = await this.#run(served);
       const [cached, current] = [entry.payload?.copy(), subject.format.fromValue(fresh).copy()];
-      if (isDeepStrictEqual(cached, current) || !(await this.#stands({ subject, entry }))) return;
-      this.#tell({ subject, entry }, differences(cached, current));
+      const found = differences(cached, current);
+      if (found.length > 0 && (await this.#stands(served))) this.#tell(served, found);
     } catch (error) {
-      const message = `${subject.policy.where}: a hit could not be verified: ${String(error)}`;
+      const message = `${subject.policy.where}: a hit could not be verified: ${textOf(error)}`;
       this.#core.report({ code: 'background', message, cause: error });
+    }
+  }
+
+  /** With a signal of its own: the caller's may be aborted when its request has ended. */
+  async #run({ subject, inContext }: Served): Promise<unknown> {
+    const giveUp = new AbortController();
+    const ms = Math.min(subject.policy.hardTimeoutMs ?? runAtMostMs, runAtMostMs);
+    try {
+      return await withDeadline(
+        inContext(async () => subject.run(() => giveUp.signal)),
+        ms,
+      );
+    } finally {
+      giveUp.abort();
     }
   }
 
@@ -96,23 +147,24 @@ class Verifier {
    *
    * So writes that are known to run now are waited for, and then as long as others may take.
    */
-  async #stands({ subject, entry }: Served): Promise<boolean> {
-    await this.#core.writers.settled();
+  async #stands({ subject, entry, inContext }: Served): Promise<boolean> {
+    const haveEnded = this.#core.writers.settled().then(() => true);
+    if (!(await withDeadline(haveEnded, writesAtMostMs).catch(() => false))) return false;
     await this.#pause();
-    const look = new Look(this.#core, subject, currentScope());
-    const reading = await look.read();
-    const isFresh = look.judge(reading).freshness?.state === 'fresh';
+    const look = inContext(() => new Look(this.#core, subject, currentScope()));
+    const reading = await inContext(() => look.read());
+    const isFresh = look.judge(reading).freshness?.state === 'fresh' && !reading.isGraced;
     return isFresh && reading.entry?.writtenAt === entry.writtenAt && hasSameGenerations(reading.entry, entry);
   }
 
-  /** Not for who closes the cache. */
   #pause(): Promise<void> {
+    if (this.#isEnding) return Promise.resolve();
     return new Promise((resolve) => {
       const cancel = later(announcedWithinMs, resolve);
-      void this.#core.closing.then(() => {
+      this.#endPause = () => {
         cancel();
         resolve();
-      });
+      };
     });
   }
 

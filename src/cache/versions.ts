@@ -1,5 +1,6 @@
 /** The current versions of what is cached, as users' functions tell them: those who ask in the same tick share an answer. */
 
+import { textOf as shownError } from '../base/errors.js';
 import { withDeadline } from '../policies/deadline.js';
 
 /** Asks the user's function. May throw. */
@@ -52,7 +53,7 @@ export class Versions {
     try {
       return textOf(await withDeadline(askNow(ask), this.#deadlineMs));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error ? error.message : shownError(error);
       this.#report(`${where}, version: ${reason}; the call is answered without the cache`, error);
       return undefined;
     }

@@ -8,7 +8,7 @@ const deepest = 8;
 
 /**
  * Such as `.price: number, another one`, `.tags[2]: only in the new one`; `result` for the value itself. Empty where both are
- * equal. Keys that look like data are shown as `*`.
+ * equal. Keys that look like data are shown as `*`, and so is one that only one of the two has. Functions are all the same.
  */
 export function differences(cached: unknown, fresh: unknown): readonly string[] {
   const found: string[] = [];
@@ -21,6 +21,7 @@ export function differences(cached: unknown, fresh: unknown): readonly string[] 
 
 function* compare(path: string, cached: unknown, fresh: unknown, depth: number): Generator<string> {
   if (isDeepStrictEqual(cached, fresh)) return;
+  if (typeof cached === 'function' && typeof fresh === 'function') return;
   const where = path === '' ? 'result' : path;
   const [before, after] = [kindOf(cached), kindOf(fresh)];
   if (before !== after) yield `${where}: ${before}, now ${after}`;
@@ -32,10 +33,11 @@ type Parts = Readonly<Record<string, unknown>>;
 
 function* compareParts(path: string, cached: Parts, fresh: Parts, depth: number): Generator<string> {
   for (const name of new Set([...Object.keys(cached), ...Object.keys(fresh)])) {
-    const part = `${path}${step(name, Array.isArray(cached))}`;
-    if (!Object.hasOwn(fresh, name)) yield `${part}: only in the cached one`;
-    else if (!Object.hasOwn(cached, name)) yield `${part}: only in the new one`;
-    else yield* compare(part, cached[name], fresh[name], depth);
+    const isIndex = Array.isArray(cached);
+    const whole = `${path}${isIndex ? `[${name}]` : '.*'}`;
+    if (!Object.hasOwn(fresh, name)) yield `${whole}: only in the cached one`;
+    else if (!Object.hasOwn(cached, name)) yield `${whole}: only in the new one`;
+    else yield* compare(`${path}${step(name, isIndex)}`, cached[name], fresh[name], depth);
   }
 }
 

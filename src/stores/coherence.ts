@@ -9,7 +9,7 @@
  */
 
 import { crypto } from '../policies/crypto.js';
-import { awaited, later, monotonicMs, withDeadline } from '../policies/deadline.js';
+import { awaited, later, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
 import type { BusState } from '../base/insight.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
@@ -63,6 +63,10 @@ const farewellMs = 100;
 /** Who can reach the bus can answer anything, as often as it likes. */
 const answersAtMost = 1_000;
 const answerCharsAtMost = 1_000_000;
+/** All answers to one question together. */
+const answeredCharsAtMost = 20_000_000;
+/** Of others that wait for their answer here; one more is not answered. */
+const questionsAtMost = 20;
 
 interface Announcement {
   readonly message: string;
@@ -82,6 +86,8 @@ interface Announcement {
 interface Inquiry {
   /** By process. */
   readonly answers: Map<string, string>;
+  /** That have come in. */
+  chars: number;
   /** How many processes it was sent to, this one included; undefined where the bus does not say. */
   receivers: number | undefined;
   /** It came back, and so answers will. */
@@ -101,6 +107,8 @@ export class Coherence implements Remover {
   #announced = 0;
   readonly #inquiries = new Map<number, Inquiry>();
   #asked = 0;
+  /** Questions of others that are still to be answered. */
+  #toAnswer = 0;
   /** How many announcements somebody waits for; then the process is kept alive. */
   #waiting = 0;
   #aliveAt = monotonicMs();
@@ -210,7 +218,7 @@ export class Coherence implements Remover {
     const text = writeMessage({ kind: 'ask', from: this.#id, asked, question });
     let end = (): void => {};
     const ended = new Promise<void>((resolve) => (end = resolve));
-    const inquiry: Inquiry = { answers: new Map(), receivers: undefined, echoed: false, end };
+    const inquiry: Inquiry = { answers: new Map(), chars: 0, receivers: undefined, echoed: false, end };
     this.#inquiries.set(asked, inquiry);
     const endsAt = monotonicMs() + waitMs;
     for (let leftMs = waitMs; leftMs > 0 && !inquiry.echoed; leftMs = endsAt - monotonicMs()) {
@@ -230,6 +238,8 @@ export class Coherence implements Remover {
 
   #receiveAnswer(inquiry: Inquiry | undefined, from: string, answer: string): void {
     if (!inquiry || inquiry.answers.size >= answersAtMost || answer.length > answerCharsAtMost) return;
+    inquiry.chars += answer.length;
+    if (inquiry.chars > answeredCharsAtMost) return;
     inquiry.answers.set(from, answer);
     this.#endInquiry(inquiry);
   }
@@ -343,9 +353,7 @@ export class Coherence implements Remover {
   #receiveOther(message: BusMessage): void {
     const now = monotonicMs();
     if (message.kind === 'ask') {
-      const answer = this.#options.answer(message.question);
-      if (answer === undefined) return;
-      this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked: message.asked, answer }), message.from);
+      this.#answerLater(message);
       return;
     }
     if (message.kind === 'tell') {
@@ -370,6 +378,17 @@ export class Coherence implements Remover {
     }
     if (!this.#roster.announcement(from, announced, now)) this.#lease.lose();
     void this.#answer(message);
+  }
+
+  /** Not in the turn in which messages come: heartbeats and announcements go first. */
+  #answerLater({ from, asked, question }: Extract<BusMessage, { kind: 'ask' }>): void {
+    if (this.#toAnswer >= questionsAtMost) return;
+    this.#toAnswer++;
+    nextTurn(() => {
+      this.#toAnswer--;
+      const answer = this.#closed ? undefined : this.#options.answer(question);
+      if (answer !== undefined) this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked, answer }), from);
+    });
   }
 
   async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {
