@@ -5,6 +5,7 @@
 
 import { KeyvMemcache } from '@keyv/memcache';
 import * as cachette from 'cachette';
+import * as inspector from 'cachette/inspector';
 import * as postgres from 'cachette/postgres';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
@@ -111,6 +112,7 @@ async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Er
     const cache = opening();
     const names = {
       ...cachette,
+      ...inspector,
       ...postgres,
       ...classes,
       cache,
