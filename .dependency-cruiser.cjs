@@ -13,6 +13,7 @@ const libraries = [
   { name: '@keyv/memcache', file: 'stores/memcached.ts' },
   { name: 'memjs', file: 'stores/memcached.ts' },
   { name: 'pg', file: 'integrations/postgres/connection.ts' },
+  { name: 'cli-table3', file: 'integrations/cli/table.ts' },
   { name: 'prom-client', file: 'observe/prometheus.ts' },
   { name: '@opentelemetry', file: 'observe/otel.ts' },
 ];
@@ -106,6 +107,8 @@ module.exports = {
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'undetermined'],
         dependencyTypesNot: ['npm-peer'],
+        // built into the command line
+        pathNot: library('cli-table3'),
       },
     },
     {

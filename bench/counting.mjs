@@ -15,7 +15,11 @@ const keys = 1_000;
 /** @param {boolean} statistics */
 async function prepared(statistics) {
   const cache = createCache('memory://', { statistics });
-  const find = cache.wrap('find', async (id) => ({ id }), { ttl: '1h', copies: 'shared', tags: (id) => `product:${id}` });
+  const find = cache.wrap('find', async (id) => ({ id }), {
+    ttl: '1h',
+    copies: 'shared',
+    tags: (id) => `product:${id}`,
+  });
   for (let id = 0; id < keys; id++) await find(id);
   return find;
 }

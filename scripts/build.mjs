@@ -32,6 +32,27 @@ export async function buildPackage() {
 
 const banner = { js: '/*! Contains lru-cache (BlueOak-1.0.0, https://blueoakcouncil.org/license/1.0.0). */' };
 
+const mit = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files
+ * (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify,
+ * merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+ * furnished to do so, subject to the following conditions: The above copyright notice and this permission notice shall be
+ * included in all copies or substantial portions of the Software.
+ * THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES
+ * OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE
+ * LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR
+ * IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
+const tablesBanner = `/*! Contains cli-table3 (MIT, Copyright (c) 2014 James Talmage), string-width, strip-ansi, ansi-regex and
+ * is-fullwidth-code-point (MIT, Copyright (c) Sindre Sorhus), and emoji-regex (MIT, Copyright Mathias Bynens).
+ * ${mit} */`;
+
+/** Each kind of module is loaded by `import()`, which stays what it is: `cachette check` is given both. */
+const commandLine = {
+  sourcemap: false,
+  supported: { 'dynamic-import': true },
+  banner: { js: `${banner.js}\n${tablesBanner}` },
+};
+
 const entries = {
   index: 'src/index.ts',
   inspector: 'src/observe/inspector.ts',
@@ -62,7 +83,10 @@ async function bundle(format) {
   });
   await Promise.all(library);
   if (format === 'esm') return;
-  await build({ ...shared, entryPoints: ['src/integrations/cli.ts'], outfile: 'dist/cjs/cli.js', sourcemap: false });
+  // what cli-table3 would colour its lines with, which it has none of here
+  const external = [...(shared.external ?? []), '@colors/colors'];
+  const cli = { entryPoints: ['src/integrations/cli.ts'], outfile: 'dist/cjs/cli.js' };
+  await build({ ...shared, ...commandLine, ...cli, external });
   // npm does it too, when it links the command
   await chmod(join(root, 'dist/cjs/cli.js'), 0o755);
 }

@@ -6,7 +6,9 @@
 import { KeyvMemcache } from '@keyv/memcache';
 import * as cachette from 'cachette';
 import * as inspector from 'cachette/inspector';
+import * as otel from 'cachette/otel';
 import * as postgres from 'cachette/postgres';
+import * as prometheus from 'cachette/prometheus';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 import { EventEmitter } from 'node:events';
@@ -14,6 +16,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RedisTestServer, startRedis } from '../support/servers.js';
 import { read, root } from './blocks.js';
+import { Registry } from 'prom-client';
 import { evaluate, isValid } from './evaluate.js';
 import type { Dialect } from './program.js';
 import { rowsUnder, withCell } from './table.js';
@@ -113,7 +116,10 @@ async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Er
     const names = {
       ...cachette,
       ...inspector,
+      ...otel,
       ...postgres,
+      ...prometheus,
+      Registry,
       ...classes,
       cache,
       createCache: opening,

@@ -373,7 +373,7 @@ describe('instrument', () => {
 
   it('refuses other values of spans, and what is no cache', async () => {
     await expect(instrument(open(), { spans: 'some' as never })).rejects.toThrow(
-      `instrument: spans is "some"; write one of 'loads', 'all', 'none'.`,
+      "instrument: spans is 'some'; write 'loads', 'all' or 'none'.",
     );
     await expect(instrument({} as Cache)).rejects.toThrow(
       'instrument: what it was given is no cache; give what createCache() returned.',

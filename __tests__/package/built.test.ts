@@ -1,6 +1,6 @@
 /** The package as users get it: built, and imported by its name. */
 
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -52,6 +52,23 @@ test('the two builds in one process know of each other', async () => {
   };
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual([known, known]);
+});
+
+test('the command line checks modules of both kinds, and ends whatever they have started', () => {
+  const files = ['decorated.mjs', 'decorated.cjs'].map((name) => join('__tests__', 'package', name));
+  const cli = join('dist', 'cjs', 'cli.js');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'check', '--json', ...files], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([1, '']);
+  const { problems } = JSON.parse(stdout) as { problems: { method: string; rule: string }[] };
+  expect(problems.map(({ method, rule }) => `${method} ${rule}`)).toEqual([
+    'Products.find names',
+    'Products.find tags',
+    'Products.update tags',
+    'Orders.find ttl',
+  ]);
 });
 
 describe('cachette/postgres', () => {

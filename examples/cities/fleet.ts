@@ -1,7 +1,7 @@
 /** Several processes that share one store, with memory in front of it, and one database, which is here. */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import type { CacheStats } from 'cachette';
+import type { Audit, CacheStats } from 'cachette';
 import type { Database } from './cities.js';
 import { Latency } from './latency.js';
 import type { FromMember, SentReport, Setup, ToMember } from './messages.js';
@@ -11,11 +11,12 @@ import type { Report } from './workload.js';
 export interface FleetReport {
   readonly report: Report;
   readonly stats: CacheStats;
+  readonly audits: readonly Audit[];
 }
 
 interface Member {
   readonly child: ChildProcess;
-  readonly reports: { readonly report: SentReport; readonly stats: CacheStats }[];
+  readonly reports: { readonly report: SentReport; readonly stats: CacheStats; readonly audit: Audit }[];
 }
 
 export interface FleetOptions extends Omit<Setup, 'seed'> {
@@ -57,6 +58,7 @@ export class Fleet {
     return {
       report: sumOfReports(last.map(({ report }) => report)),
       stats: sumOfStats(last.map(({ stats }) => stats)),
+      audits: last.map(({ audit }) => audit),
     };
   }
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { createCache, setDefaultCache } from 'cachette';
+import { type Cache, createCache, setDefaultCache } from 'cachette';
 import { Presets, SingleBar } from 'cli-progress';
 import { Cities } from './cities.js';
 import { DatabaseThread } from './database-thread.js';
@@ -10,14 +10,24 @@ import { places } from './database.js';
 import { changePastTheCache } from './feed.js';
 import { Fleet } from './fleet.js';
 import { popular, runWithOutage, staleIfError } from './outage.js';
-import { count, failures, methodTable, outageSummary, outageTable, type Results, summary } from './table.js';
+import {
+  count,
+  failures,
+  findingLines,
+  methodTable,
+  outageSummary,
+  outageTable,
+  type Results,
+  summary,
+} from './table.js';
 import { runWorkload } from './workload.js';
 
 const help = `A city catalogue over PostgreSQL: some seconds of reads and writes without the cache, then with it.
 No read may show a row that is older than a write which had returned before the read began; each is checked
 for that. Some are also compared whole with the database, as a row that is missing has no age, and in the end
 everything that was written is. The exit code is 1 if one of them was stale. At last, in one process, some rows
-are changed by plain SQL, past the catalogue: the database tells the cache of them.
+are changed by plain SQL, past the catalogue: the database tells the cache of them. Then follows what the
+cache would change about itself.
 
   npm start -- [options]
 
@@ -27,6 +37,8 @@ are changed by plain SQL, past the catalogue: the database tells the cache of th
   --readers N    how many read at the same time, in each process (default 20)
   --processes N  how many processes share the store, each with memory in front of it (default 1); the database
                  is one, and each read is checked against what all of them have written
+  --inspect      shows the cache as a page while it runs, on an address of this machine that is printed;
+                 with --processes it shows all of them
   --outage       stops the database in the middle of two runs with the cache, each of N seconds, for half of the
                  time or a little longer: first with the cache as it is, then with staleIfError. Readers go on,
                  writers wait. Entries live for less than a second here, so all of them expire meanwhile; only the
@@ -51,6 +63,7 @@ interface Wanted {
   readonly readers: number;
   readonly processes: number;
   readonly outage: boolean;
+  readonly inspect: boolean;
 }
 
 function readArguments(): Wanted | undefined {
@@ -61,15 +74,18 @@ function readArguments(): Wanted | undefined {
       readers: { type: 'string', default: '20' },
       processes: { type: 'string', default: '1' },
       outage: { type: 'boolean', default: false },
+      inspect: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
   const [seconds, readers] = [positive('--seconds', values.seconds), positive('--readers', values.readers)];
   const processes = Math.ceil(positive('--processes', values.processes));
-  if (processes > 1 && values.outage) throw mistake('--outage is for one process; leave out one of the two options.');
-  if (processes > 1 && values.store.startsWith('memory:')) throw mistake(nothingShared(processes));
-  return { store: values.store, seconds, readers: Math.ceil(readers), processes, outage: values.outage };
+  const { store, outage, inspect } = values;
+  if (outage && inspect) throw mistake('--outage has a cache of its own for each run; leave out --inspect.');
+  if (processes > 1 && outage) throw mistake('--outage is for one process; leave out one of the two options.');
+  if (processes > 1 && store.startsWith('memory:')) throw mistake(nothingShared(processes));
+  return { store, seconds, readers: Math.ceil(readers), processes, outage, inspect };
 }
 
 function nothingShared(processes: number): string {
@@ -95,19 +111,24 @@ function isMistakeOfTheUser(error: unknown): error is Error {
   return code === 'CACHE_CONFIG' || code.startsWith('ERR_PARSE_ARGS');
 }
 
-async function run({ store, seconds, readers, processes, outage }: Wanted): Promise<void> {
+async function run({ store, seconds, readers, processes, outage, inspect }: Wanted): Promise<void> {
   // The database is a new one: what an earlier run has left in the store does not belong to it.
   const namespace = `cities-${randomUUID().slice(0, 8)}`;
   if (outage) return throughOutages({ store, seconds, readers, namespace });
   const runs = processes > 1 ? inProcesses : inThisProcess;
-  const results = await runs({ store, seconds, readers, processes, namespace });
-  console.log(`${methodTable(results)}\n${summary(results)}`);
+  const results = await runs({ store, seconds, readers, processes, inspect, namespace });
+  console.log(`${methodTable(results)}\n${summary(results)}\n${findingLines(results.audits)}`);
   if (results.without.stale + results.cached.stale > 0) process.exitCode = 1;
 }
 
 type Run = Omit<Wanted, 'outage'> & { readonly namespace: string };
 
-async function throughOutages({ store, seconds, readers, namespace }: Omit<Run, 'processes'>): Promise<void> {
+async function throughOutages({
+  store,
+  seconds,
+  readers,
+  namespace,
+}: Omit<Run, 'processes' | 'inspect'>): Promise<void> {
   // Says what is wrong with the store before there is a database.
   await createCache(store, { namespace }).close();
   const database = await filledDatabase(popular);
@@ -122,7 +143,16 @@ async function throughOutages({ store, seconds, readers, namespace }: Omit<Run, 
   if (failures(covered) + bare.report.stale + covered.report.stale > 0) process.exitCode = 1;
 }
 
-async function inThisProcess({ store, seconds, readers, namespace }: Run): Promise<Results> {
+/** The cache as a page, for as long as the work takes. */
+async function inspected<T>(cache: Cache, isWanted: boolean, work: () => Promise<T>): Promise<T> {
+  if (!isWanted) return work();
+  const { createInspector } = await import('cachette/inspector');
+  const page = await createInspector(cache).listen();
+  console.log(`The cache as a page: ${page.url}`);
+  return work().finally(() => page.close());
+}
+
+async function inThisProcess({ store, seconds, readers, inspect, namespace }: Run): Promise<Results> {
   const cache = createCache(store, { namespace });
   setDefaultCache(cache);
   const tellOnce = problemTeller();
@@ -135,31 +165,38 @@ async function inThisProcess({ store, seconds, readers, namespace }: Run): Promi
   await withBar('warming up', 1, () => runWorkload({ ...plan, seconds: 1 }));
   const without = await withBar('without the cache', seconds / 2, () => runWorkload({ ...plan, seconds: seconds / 2 }));
   cache.enabled = true;
-  const cached = await withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds }));
+  const cached = await inspected(cache, inspect, () =>
+    withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds })),
+  );
 
-  const stats = cache.stats();
+  const [stats, audits] = [cache.stats(), [cache.audit()]];
   const changes = await changePastTheCache({ cache, cities: plan.cities, database, places });
-  const results = { without, cached, stats, changes };
+  const results = { without, cached, stats, audits, changes };
   await cache.close();
   await database.close();
   return results;
 }
 
-async function inProcesses({ store, seconds, readers, processes, namespace }: Run): Promise<Results> {
+async function inProcesses({ store, seconds, readers, processes, inspect, namespace }: Run): Promise<Results> {
   const stores = ['memory://', store];
   // Says here what is wrong with the store, before there are processes that would all say it.
-  await createCache(stores, { namespace }).close();
+  const cache = createCache(stores, { namespace });
+  // Only who shows the page takes part: others would wait for its answers for nothing.
+  if (!inspect) await cache.close();
   const database = await filledDatabase();
   const fleet = new Fleet({ stores, namespace, readers, processes, database, onProblem: problemTeller() });
   await fleet.open();
 
   await withBar('warming up', 1, () => fleet.run(1, false));
   const without = await withBar('without the cache', seconds / 2, () => fleet.run(seconds / 2, false));
-  const cached = await withBar('with the cache', seconds, () => fleet.run(seconds, true));
+  const cached = await inspected(cache, inspect, () =>
+    withBar('with the cache', seconds, () => fleet.run(seconds, true)),
+  );
 
   await fleet.close();
+  await cache.close();
   await database.close();
-  return { without: without.report, cached: cached.report, stats: cached.stats, processes };
+  return { without: without.report, cached: cached.report, stats: cached.stats, audits: cached.audits, processes };
 }
 
 async function filledDatabase(rows = places.length): Promise<DatabaseThread> {

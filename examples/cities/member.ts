@@ -75,7 +75,12 @@ class Member {
     const { latency, ...counts } = await runWorkload(plan);
     const { find, largest, search } = latency;
     const sent = { find: find.calls, largest: largest.calls, search: search.calls };
-    tell({ kind: 'report', report: { ...counts, latency: sent }, stats: this.#cache.stats() });
+    tell({
+      kind: 'report',
+      report: { ...counts, latency: sent },
+      stats: this.#cache.stats(),
+      audit: this.#cache.audit(),
+    });
   }
 
   #newChecks(before?: Checks): Checks {

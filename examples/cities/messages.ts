@@ -1,6 +1,6 @@
 /** What the processes of the example and the one that has the database tell each other. */
 
-import type { CacheStats } from 'cachette';
+import type { Audit, CacheStats } from 'cachette';
 import type { City } from './cities.js';
 import type { WritesSoFar } from './checks.js';
 import type { Answer, Question } from './database-thread.js';
@@ -29,7 +29,7 @@ export type ToMember =
 export type FromMember =
   | { readonly kind: 'ready' }
   | { readonly kind: 'ended' }
-  | { readonly kind: 'report'; readonly report: SentReport; readonly stats: CacheStats }
+  | { readonly kind: 'report'; readonly report: SentReport; readonly stats: CacheStats; readonly audit: Audit }
   | ({ readonly kind: 'query' } & Question)
   | { readonly kind: 'writes'; readonly id: number }
   | { readonly kind: 'written'; readonly city: City | undefined }

@@ -1,6 +1,6 @@
 /** What the two runs came to, as text. */
 
-import type { CacheStats } from 'cachette';
+import type { Audit, CacheStats } from 'cachette';
 import Table from 'cli-table3';
 import type { Latency } from './latency.js';
 import type { OutageReport } from './outage.js';
@@ -11,6 +11,8 @@ export interface Results {
   readonly without: Report;
   readonly cached: Report;
   readonly stats: CacheStats;
+  /** What the cache of each process would change about itself. */
+  readonly audits: readonly Audit[];
   /** How long a change lasted that was made behind the catalogue's back, until a read showed it; of one process alone. */
   readonly changes?: Latency;
   /** Undefined where it was this one alone. */
@@ -60,6 +62,20 @@ function feedLine(changes: Latency): string {
   const number = changes.calls.reduce((sum, [, times]) => sum + times, 0);
   const [p50, slowest] = [50, 100].map((percent) => duration(changes.percentile(percent)));
   return `${number} rows were changed past the catalogue, and the database told of it: from the commit to the first read that shows it p50 ${p50}, slowest ${slowest}.`;
+}
+
+/** What the caches would change, each finding once. */
+export function findingLines(audits: readonly Audit[]): string {
+  const findings = new Map(
+    audits.flatMap(({ findings }) =>
+      findings.map((finding) => [`${finding.code} ${finding.method}`, finding] as const),
+    ),
+  );
+  if (findings.size === 0) return 'The audit has found nothing to change.';
+  const lines = [...findings.values()].map(
+    ({ method, what, change }) => `- ${method ?? 'memory'}: ${what}: ${change}.`,
+  );
+  return ['The audit says:', ...lines].join('\n');
 }
 
 /** The runs in which the database was gone for a while. */

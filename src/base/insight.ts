@@ -156,7 +156,7 @@ export interface MethodAudit {
 
 /** What a cache would change about itself. */
 export interface Audit {
-  /** Best first: by the load time that they would save. */
+  /** What is wrong comes first (mismatches, objects that share entries), then what saves the most load time. */
   readonly findings: readonly Finding[];
   readonly methods: Readonly<Record<string, MethodAudit>>;
   /** How long the recording is, in milliseconds. */

@@ -88,6 +88,12 @@ export class Names {
     return name.startsWith(`${this.#hardPrefix}:`);
   }
 
+  /** The method that a generation is of; undefined for one of something else. For people: long names are shortened. */
+  methodOf(name: string): string | undefined {
+    const prefix = `${this.#prefix}:#m:`;
+    return name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
+  }
+
   /** For people: the tag, or the end of what it was shortened to. */
   shownTag(name: string): string {
     if (name === this.everything) return '(everything)';
@@ -106,6 +112,16 @@ export class Names {
   entry(prefix: string, args: readonly unknown[]): string {
     return entryKey(prefix, args);
   }
+}
+
+/** The first parts of a key, and the rest; undefined for what no cache has written. */
+export function keyParts(
+  key: string,
+): { readonly namespace: string; readonly version: string; readonly rest: string } | undefined {
+  const [, namespace, version, rest] = /^([^:]+):(\d+):(.+)$/s.exec(key) ?? [];
+  return namespace === undefined || version === undefined || rest === undefined
+    ? undefined
+    : { namespace, version, rest };
 }
 
 /** What marks generations, partitions and versions does not stand where it could be taken for one. */

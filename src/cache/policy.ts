@@ -120,7 +120,8 @@ export type Rule = readonly [instead: string, check: Check];
 const isFunction: Check = (value) => typeof value === 'function';
 const isString: Check = (value) => typeof value === 'string' && value !== '';
 const isTags: Check = (value) => isString(value) || (Array.isArray(value) && value.every(isString));
-const oneOf = (...values: readonly unknown[]): Rule => [
+/** Whether it is one of these. */
+export const oneOf = (...values: readonly unknown[]): Rule => [
   `write ${either(values.map(shown))}`,
   (value) => values.includes(value),
 ];

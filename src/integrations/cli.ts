@@ -1,19 +1,32 @@
 #!/usr/bin/env node
 /**
  * The command line, `npx cachette`. Prints results to stdout and mistakes to stderr; ends with 2 after a mistake in what was
- * typed. A new command is a row in {@link commands}.
+ * typed, with 3 where a store cannot be reached. A new command is a row in {@link commands}, and loads what it needs when it runs.
  *
  * Built as CommonJS: `__dirname` and `require.main` are those of that.
  */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 import { isCacheConfigError } from '../base/errors.js';
-import { type Command, helpOf, readArguments, UsageError } from './cli/command.js';
+import { audit } from './cli/audit.js';
+import { check } from './cli/check.js';
+import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.js';
+import { explain } from './cli/explain.js';
+import { invalidate } from './cli/invalidate.js';
+import { StoreError } from './cli/store.js';
+import { processTerminal } from './cli/terminal.js';
+import { top } from './cli/top.js';
 import { dropTriggersSql, triggersSql } from './postgres/triggers.js';
 
 const commands: readonly Command[] = [
+  top,
+  audit,
+  explain,
+  invalidate,
+  check,
   {
     words: ['postgres', 'triggers'],
     about: 'Prints the SQL of triggers that tell caches which tags a write to a table has made wrong',
@@ -39,31 +52,54 @@ const commands: readonly Command[] = [
   },
 ];
 
-/** Where the program writes. */
-export interface Output {
-  readonly out: (text: string) => void;
-  readonly error: (text: string) => void;
-}
+/** Where the program writes, and what else there is of a terminal. */
+export type Output = Pick<Terminal, 'out' | 'error'> & Partial<Terminal>;
+
+/** A pipe, in which nobody types. */
+const plain: Omit<Terminal, 'out' | 'error'> = {
+  load: (path) => import(pathToFileURL(path).href),
+  screen: undefined,
+  hasColours: false,
+  listen: () => () => {},
+  stopped: new AbortController().signal,
+  env: {},
+};
 
 /** Runs what was typed behind `cachette`; gives the exit code. */
-export async function runCli(args: readonly string[], { out, error }: Output): Promise<number> {
+export async function runCli(args: readonly string[], output: Output): Promise<number> {
+  const terminal: Terminal = { ...plain, ...output };
   try {
-    if (args[0] === '--version') {
-      out(`${version()}\n`);
-      return 0;
-    }
-    const request = readArguments(commands, args);
-    out(request.kind === 'help' ? helpOf(commands, request.words) : await request.command.run(request.given));
-    return 0;
+    return await answer(args, terminal);
   } catch (problem) {
-    if (problem instanceof UsageError) {
-      error(`cachette: ${problem.message}\nFor help: ${['cachette', ...problem.words, '--help'].join(' ')}\n`);
-      return 2;
-    }
-    if (!isCacheConfigError(problem)) throw problem;
-    error(`cachette: ${problem.message}\n`);
+    return told(problem, terminal);
+  }
+}
+
+async function answer(args: readonly string[], terminal: Terminal): Promise<number> {
+  if (args[0] === '--version') {
+    terminal.out(`${version()}\n`);
+    return 0;
+  }
+  const request = readArguments(commands, { args, env: terminal.env });
+  const printed =
+    request.kind === 'help' ? helpOf(commands, request.words) : await request.command.run(request.given, terminal);
+  const { text, exitCode } = typeof printed === 'string' ? { text: printed, exitCode: 0 } : printed;
+  terminal.out(text);
+  return exitCode;
+}
+
+function told(problem: unknown, { error }: Terminal): number {
+  if (problem instanceof UsageError) {
+    error(`cachette: ${problem.message}\nFor help: ${['cachette', ...problem.words, '--help'].join(' ')}\n`);
     return 2;
   }
+  if (problem instanceof StoreError) {
+    error(`cachette: ${problem.message}\n`);
+    return 3;
+  }
+  if (!isCacheConfigError(problem)) throw problem;
+  error(`cachette: ${problem.message}\n`);
+  return 2;
 }
 
 function version(): string {
@@ -71,11 +107,11 @@ function version(): string {
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
-async function main(): Promise<void> {
-  process.exitCode = await runCli(process.argv.slice(2), {
-    out: (text) => void process.stdout.write(text),
-    error: (text) => void process.stderr.write(text),
-  });
+/** What a module of the user's has started would keep the process alive. */
+async function main(): Promise<never> {
+  const exitCode = await runCli(process.argv.slice(2), processTerminal());
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
+  process.exit(exitCode);
 }
 
 if (require.main === module) void main();

@@ -15,9 +15,9 @@ import type {
   Tracer,
   TracerProvider,
 } from '@opentelemetry/api';
-import { CacheConfigError } from '../base/errors.js';
 import type { LoadEvent, Outcome } from '../base/events.js';
 import type { Insight } from '../base/insight.js';
+import { check, oneOf, type Rule } from '../cache/policy.js';
 import { callCounts, insightOf, loadPeer, type ObservedCache, read, type Reading, reasonKind } from './observed.js';
 
 export type { ObservedCache };
@@ -40,7 +40,12 @@ export interface OtelOptions {
 type Library = typeof import('@opentelemetry/api');
 
 const where = 'instrument';
-const kinds = ['loads', 'all', 'none'] as const;
+const rules = {
+  meterProvider: ['write a meter provider, or leave it out', (value) => has(value, 'getMeter')],
+  tracerProvider: ['write a tracer provider, or leave it out', (value) => has(value, 'getTracer')],
+  spans: oneOf('loads', 'all', 'none'),
+  name: ["write a name such as 'shop'", (value) => typeof value === 'string' && value !== ''],
+} satisfies Record<keyof OtelOptions, Rule>;
 
 /**
  * Tells OpenTelemetry what a cache does, until the function that it gives is called. No key and no tag is an attribute.
@@ -59,8 +64,8 @@ const kinds = ['loads', 'all', 'none'] as const;
  */
 export async function instrument(cache: ObservedCache, options: OtelOptions = {}): Promise<() => void> {
   const told = insightOf(cache, where);
+  check(options, rules, where);
   const { spans = 'loads', name = told.snapshot().namespace } = options;
-  if (!kinds.includes(spans)) throw new CacheConfigError({ where, ...wrongSpans(spans) });
   const library = await loadPeer<Library>(where, '@opentelemetry/api', () => import('@opentelemetry/api'));
   const meter = (options.meterProvider ?? library.metrics).getMeter('cachette');
   const stops = [observeCounts(meter, name, { cache, told }), recordLoads(meter, name, cache)];
@@ -71,8 +76,8 @@ export async function instrument(cache: ObservedCache, options: OtelOptions = {}
   return () => stops.forEach((stop) => stop());
 }
 
-function wrongSpans(spans: unknown): { readonly what: string; readonly instead: string } {
-  return { what: `spans is ${JSON.stringify(spans)}`, instead: `write one of '${kinds.join("', '")}'` };
+function has(value: unknown, method: string): boolean {
+  return typeof (value as Readonly<Record<string, unknown>> | null)?.[method] === 'function';
 }
 
 // ------------------------------------------------------------------------------------------------ metrics

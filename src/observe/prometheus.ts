@@ -8,6 +8,7 @@ import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { CacheConfigError } from '../base/errors.js';
 import type { LoadEvent } from '../base/events.js';
 import type { Insight } from '../base/insight.js';
+import { check, type Rule } from '../cache/policy.js';
 import { callCounts, insightOf, loadPeer, type ObservedCache, read, type Reading } from './observed.js';
 
 export type { ObservedCache };
@@ -38,6 +39,21 @@ type Library = typeof import('prom-client');
 type Labels = Readonly<Record<string, string>>;
 
 const where = 'prometheusMetrics';
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isLabels = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.values(value).every((label) => typeof label === 'string');
+
+const rules = {
+  registry: ['write a Registry of prom-client', (value) => typeof (value as Partial<Registry>)?.metrics === 'function'],
+  prefix: [
+    "write the beginning of a metric's name, such as 'shop_'",
+    (value) => /^[a-zA-Z_:][\w:]*$/.test(String(value)),
+  ],
+  name: ["write a name such as 'shop'", isText],
+  labels: ["write names with texts, such as { service: 'shop' }", isLabels],
+  buckets: ['write numbers of seconds, ascending', (value) => Array.isArray(value) && value.every(isAscending)],
+} satisfies Record<keyof PrometheusOptions, Rule>;
+
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
@@ -61,12 +77,17 @@ export async function prometheusMetrics(
   options: PrometheusOptions = {},
 ): Promise<PrometheusMetrics> {
   const told = insightOf(cache, where);
+  check(options, rules, where);
   const library = await loadPeer<Library>(where, 'prom-client', () => import('prom-client'));
   const { registry = library.register, prefix = 'cachette_', name = told.snapshot().namespace } = options;
   const labels = { ...options.labels, cache: name };
   const meters = metersOf(registry, prefix, () => new Meters(library, { registry, prefix, labels, options }));
   const stop = meters.add(new Metered(cache, told, labels));
   return { registry, stop };
+}
+
+function isAscending(bound: unknown, index: number, bounds: readonly unknown[]): boolean {
+  return Number.isFinite(bound) && (index === 0 || Number(bound) > Number(bounds[index - 1]));
 }
 
 /** One cache, with a reading that serves all metrics of one scrape. */

@@ -5,7 +5,7 @@
 
 import { LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
-import { type Entry, type Generation, keptMs, remainingMs } from '../base/entry.js';
+import { type Entry, type Generation, keptMs, type Lifetime, remainingMs } from '../base/entry.js';
 import type { CacheProblem } from '../base/events.js';
 import type { BusState, StoreState } from '../base/insight.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
@@ -114,7 +114,7 @@ export class SharedStore implements Store {
       const unknown = (entry?.generations ?? []).map(([name]) => name).filter((name) => !tokens.has(name));
       if (unknown.length > 0) await this.#addTokens(tokens, unknown, sentAt);
       if (!holds()) return this.#unread('reconnected');
-      const freshMs = entry ? this.#freshMs(entry) : 0;
+      const freshMs = entry ? storedFreshMs(entry, this.#options.clock.now(), this.#backend.lateByMs) : 0;
       return { entry, tier: 'store', remainingMs: freshMs, tokens, refuses, holds, isGraced: false, reason };
     } catch (error) {
       return this.#unread(this.#fail('read', error));
@@ -303,19 +303,6 @@ export class SharedStore implements Store {
     };
   }
 
-  /**
-   * The server's clock ends entries, as those of the processes differ. One that ticks in seconds keeps them for a little
-   * longer; an entry that is over by more than that only seems so to a clock that is wrong. Where entries are kept for
-   * longer than they are fresh, only the clocks of writer and reader tell when that is over.
-   */
-  #freshMs(entry: Entry): number {
-    const now = this.#options.clock.now();
-    const freshMs = Math.min(remainingMs(entry, entry.accessedAt, now), entry.ttlMs);
-    if (entry.staleMs > 0 || freshMs > 0) return freshMs;
-    const overMs = -remainingMs(entry, now, now);
-    return overMs >= 0 && overMs < (this.#backend.lateByMs ?? 0) ? freshMs : Infinity;
-  }
-
   /** The names that the entry has and the caller did not know come in a second round trip. */
   async #addTokens(tokens: Map<string, string | undefined>, names: readonly string[], sinceMs: number): Promise<void> {
     const texts = await this.#rest(this.#batch.get(names), sinceMs);
@@ -456,6 +443,19 @@ export class SharedStore implements Store {
   }
 }
 
+/**
+ * How long an entry stays fresh that the server still has. The server's clock ends entries, as those of the processes differ.
+ * One that ticks in seconds keeps them for a little longer; an entry that is over by more than that only seems so to a clock
+ * that is wrong. Where entries are kept for longer than they are fresh, only the clocks of writer and reader tell when that
+ * is over.
+ */
+export function storedFreshMs(entry: Lifetime, now: number, lateByMs = 0): number {
+  const freshMs = Math.min(remainingMs(entry, entry.accessedAt, now), entry.ttlMs);
+  if (entry.staleMs > 0 || freshMs > 0) return freshMs;
+  const overMs = -remainingMs(entry, now, now);
+  return overMs >= 0 && overMs < lateByMs ? freshMs : Infinity;
+}
+
 /** Deletes, and nobody is told. */
 class PlainRemover implements Remover {
   readonly state = { state: 'none', peers: 0 } as const;
@@ -479,7 +479,8 @@ class PlainRemover implements Remover {
   }
 }
 
-function tokensOf(
+/** What stands for generations; whatever is no token is as good as nothing. */
+export function tokensOf(
   names: readonly string[],
   texts: ReadonlyMap<string, string | undefined>,
 ): Map<string, string | undefined> {

@@ -67,6 +67,11 @@ export function readEntry(text: string, format: PayloadFormat): Entry | undefine
   );
 }
 
+/** The id of the codec that wrote the value; null where there is no value, undefined if `text` is no entry of this version. */
+export function readCodec(text: string): string | null | undefined {
+  return parseHeader(text.slice(0, text.indexOf('\n')))?.[1];
+}
+
 /** How long an entry lives, without its value; undefined if `text` is no entry of this version. */
 export function readLifetime(text: string): Lifetime | undefined {
   const header = parseHeader(text.slice(0, text.indexOf('\n')));

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 
 import { nearest } from '../../base/suggest.js';
+import { redact } from '../../stores/uri-parts.js';
 
 /** An option of a command. */
 export interface OptionSpec {
@@ -15,8 +16,25 @@ export interface OptionSpec {
   readonly isRequired?: boolean;
 }
 
-/** The values of the options that were given. */
+/** What stands behind the words of a command, such as a URI. */
+export interface ArgumentSpec {
+  /** In capitals, as the help shows it. */
+  readonly name: string;
+  readonly about: string;
+  /** It may be given several times, and is the last one. */
+  readonly isMultiple?: boolean;
+  /** The command checks by itself whether it was given. */
+  readonly isOptional?: boolean;
+  /** The variable of the environment that stands for it where it was left out. Of the first one, and not before a multiple one. */
+  readonly variable?: string;
+}
+
+/** What was given behind a command. */
 export interface Given {
+  /** The argument of this name; empty where it is optional and was left out. */
+  argument(name: string): string;
+  /** One that may be given several times. */
+  arguments(name: string): readonly string[];
   /** Of an option that may be given once; undefined if it was not. */
   text(name: string): string | undefined;
   texts(name: string): readonly string[];
@@ -28,11 +46,35 @@ export interface Command {
   readonly words: readonly string[];
   /** One line. */
   readonly about: string;
+  readonly arguments?: readonly ArgumentSpec[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   /** What stands behind the words. */
   readonly examples: readonly string[];
-  /** Gives what is printed. */
-  readonly run: (given: Given) => string | Promise<string>;
+  /** What the exit codes mean besides 0 and 2, for the help. */
+  readonly exits?: Readonly<Record<number, string>>;
+  /** Gives what is printed, with the exit code where that is not 0. */
+  readonly run: (given: Given, terminal: Terminal) => Printed | Promise<Printed>;
+}
+
+/** What a command has to say in the end. */
+export type Printed = string | { readonly text: string; readonly exitCode: number };
+
+/** What a command can reach besides stores. */
+export interface Terminal {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+  /** Loads a module of the user's, by its absolute path. */
+  readonly load: (path: string) => Promise<unknown>;
+  /** Where text can be drawn over; undefined for a pipe or a file. */
+  readonly screen: { readonly columns: number; readonly rows: number } | undefined;
+  readonly hasColours: boolean;
+  /**
+   * From now on `stopped` is aborted when the program is told to end, which does not end at once then. With `onKey` each key is
+   * told, Ctrl-C among them. Gives a function that ends both.
+   */
+  readonly listen: (onKey?: (key: string) => void) => () => void;
+  readonly stopped: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A mistake in what was typed. */
@@ -53,8 +95,14 @@ export type Request =
   | { readonly kind: 'run'; readonly command: Command; readonly given: Given }
   | { readonly kind: 'help'; readonly words: readonly string[] };
 
+/** What was typed, and the environment it was typed in. */
+export interface Typing {
+  readonly args: readonly string[];
+  readonly env: Terminal['env'];
+}
+
 /** @throws UsageError */
-export function readArguments(commands: readonly Command[], args: readonly string[]): Request {
+export function readArguments(commands: readonly Command[], { args, env }: Typing): Request {
   const firstOption = args.findIndex((arg) => arg.startsWith('-'));
   const words = firstOption < 0 ? args : args.slice(0, firstOption);
   const rest = args.slice(words.length);
@@ -63,7 +111,7 @@ export function readArguments(commands: readonly Command[], args: readonly strin
   const asksForHelp = rest.some((arg) => arg === '--help' || arg === '-h');
   if (asksForHelp) return { kind: 'help', words: command?.words ?? words };
   if (command === undefined) throw noCommand(commands, { words, rest });
-  return { kind: 'run', command, given: readOptions(command, args.slice(command.words.length)) };
+  return { kind: 'run', command, given: readGiven(command, { args: args.slice(command.words.length), env }) };
 }
 
 function startsWith(words: readonly string[], beginning: readonly string[]): boolean {
@@ -100,7 +148,29 @@ function noCommand(commands: readonly Command[], { words, rest }: Typed): UsageE
   return new UsageError(`${wrong}; there are: ${known.join(', ')}`, words);
 }
 
-function readOptions({ words, options }: Command, args: readonly string[]): Given {
+type Token = ReturnType<typeof tokensOf>[number];
+type OptionToken = Extract<Token, { kind: 'option' }>;
+
+function readGiven(command: Command, { args, env }: Typing): Given {
+  const tokens = tokensOf(command, args);
+  const options = readOptions(
+    command,
+    tokens.filter((token) => token.kind === 'option'),
+  );
+  const words = tokens.filter((token) => token.kind === 'positional').map(({ value }) => value);
+  const positions = readPositions(command, words, env);
+  const missing = Object.keys(command.options).find((name) => command.options[name]?.isRequired && !options.has(name));
+  if (missing !== undefined) throw new UsageError(`--${missing} is missing`, command.words);
+  return {
+    argument: (name) => positions.get(name)?.[0] ?? '',
+    arguments: (name) => positions.get(name) ?? [],
+    text: (name) => options.get(name)?.[0],
+    texts: (name) => options.get(name) ?? [],
+    isOn: (name) => options.has(name),
+  };
+}
+
+function tokensOf({ options }: Command, args: readonly string[]) {
   const config = Object.entries(options).map(([name, { value }]) => [
     name,
     { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: true },
@@ -112,13 +182,15 @@ function readOptions({ words, options }: Command, args: readonly string[]): Give
     strict: false,
     tokens: true,
   });
+  return tokens;
+}
+
+function readOptions({ words, options }: Command, tokens: readonly OptionToken[]): ReadonlyMap<string, string[]> {
   const values = new Map<string, string[]>();
   const complain = (message: string): never => {
     throw new UsageError(message, words);
   };
   for (const token of tokens) {
-    if (token.kind === 'positional') complain(`'${token.value}' is one word too many`);
-    if (token.kind !== 'option') continue;
     const own = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     const spec = own ?? complain(unknownOption(token.rawName, Object.keys(options)));
     if (spec.value === undefined && token.value !== undefined) complain(`${token.rawName} takes no value`);
@@ -129,13 +201,30 @@ function readOptions({ words, options }: Command, args: readonly string[]): Give
     if (sofar.length > 0 && !spec.isMultiple) complain(`${token.rawName} is given twice`);
     values.set(token.name, [...sofar, token.value ?? '']);
   }
-  const missing = Object.keys(options).find((name) => options[name]?.isRequired && !values.has(name));
-  if (missing !== undefined) complain(`--${missing} is missing`);
-  return {
-    text: (name) => values.get(name)?.[0],
-    texts: (name) => values.get(name) ?? [],
-    isOn: (name) => values.has(name),
-  };
+  return values;
+}
+
+/** What the environment stands for was left out where one word less was given than there are arguments. */
+function readPositions(
+  { words, arguments: specs = [] }: Command,
+  given: readonly string[],
+  env: Terminal['env'],
+): ReadonlyMap<string, readonly string[]> {
+  const variable = given.length < specs.length ? specs[0]?.variable : undefined;
+  const fromEnv = variable === undefined ? undefined : env[variable];
+  const all = fromEnv ? [fromEnv, ...given] : given;
+  const isOpen = specs.at(-1)?.isMultiple === true;
+  const tooMany = isOpen ? undefined : all[specs.length];
+  if (tooMany !== undefined) throw new UsageError(`'${redact(tooMany)}' is one word too many`, words);
+  const missing = specs.find(({ isOptional }, at) => all[at] === undefined && !isOptional);
+  if (missing) throw new UsageError(missingArgument(missing), words);
+  return new Map(
+    specs.map(({ name }, at) => [name, isOpen && at === specs.length - 1 ? all.slice(at) : all.slice(at, at + 1)]),
+  );
+}
+
+function missingArgument({ name, about, variable }: ArgumentSpec): string {
+  return `${name} is missing: ${about}${variable === undefined ? '' : `; or set ${variable}`}`;
 }
 
 function unknownOption(typed: string, known: readonly string[]): string {
@@ -152,8 +241,8 @@ export function helpOf(commands: readonly Command[], words: readonly string[]): 
 
 function helpOfGroup(commands: readonly Command[], words: readonly string[]): string {
   const under = commandsUnder(commands, words);
-  const rows = under.map((command) => [command.words.join(' '), command.about] as const);
-  const own = words.length === 0 ? [['--version', 'Prints the version'] as const] : [];
+  const rows = under.map((command): Row => [command.words.join(' '), command.about]);
+  const own: Row[] = words.length === 0 ? [['--version', 'Prints the version']] : [];
   return [
     `Usage: ${[program, ...words].join(' ')} <command> [options]`,
     '',
@@ -161,7 +250,7 @@ function helpOfGroup(commands: readonly Command[], words: readonly string[]): st
     ...table(rows),
     '',
     'Options:',
-    ...table([['--help', 'Prints this, and behind a command its options'] as const, ...own]),
+    ...table([['--help', 'Prints this, and behind a command its options'], ...own]),
     '',
     'Examples:',
     ...under.flatMap(examplesOf),
@@ -170,28 +259,50 @@ function helpOfGroup(commands: readonly Command[], words: readonly string[]): st
 }
 
 function helpOfCommand(command: Command): string {
-  const rows = Object.entries(command.options).map(
-    ([name, { value, about }]) => [`--${name}${value === undefined ? '' : ` <${value}>`}`, about] as const,
-  );
+  const rows = Object.entries(command.options).map(([name, { value, about }]): Row => [
+    `--${name}${value === undefined ? '' : ` <${value}>`}`,
+    about,
+  ]);
+  const usage = [program, ...command.words, ...(command.arguments ?? []).map(usageOf), '[options]'];
   return [
-    `Usage: ${[program, ...command.words].join(' ')} [options]`,
+    `Usage: ${usage.join(' ')}`,
     '',
     command.about,
     '',
-    'Options:',
-    ...table([...rows, ['--help', 'Prints this'] as const]),
-    '',
+    ...part('Arguments:', (command.arguments ?? []).map(argumentRow)),
+    ...part('Options:', [...rows, ['--help', 'Prints this']]),
+    ...part('Exit codes:', exitRows(command.exits)),
     'Examples:',
     ...examplesOf(command),
     '',
   ].join('\n');
 }
 
+type Row = readonly [name: string, about: string];
+
+function part(title: string, rows: readonly Row[]): string[] {
+  return rows.length === 0 ? [] : [title, ...table(rows), ''];
+}
+
+function usageOf({ name, isMultiple, isOptional, variable }: ArgumentSpec): string {
+  const text = isMultiple ? `${name}...` : name;
+  return isOptional || variable !== undefined ? `[${text}]` : text;
+}
+
+function argumentRow({ name, about, variable }: ArgumentSpec): Row {
+  return [name, variable === undefined ? about : `${about}; ${variable} where it is left out`];
+}
+
+function exitRows(exits: Command['exits']): Row[] {
+  const all = { 2: 'What was typed is wrong', ...exits };
+  return exits === undefined ? [] : Object.entries(all);
+}
+
 function examplesOf({ words, examples }: Command): string[] {
   return examples.map((example) => `  ${[program, ...words].join(' ')} ${example}`);
 }
 
-function table(rows: readonly (readonly [name: string, about: string])[]): string[] {
+function table(rows: readonly Row[]): string[] {
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, about]) => `  ${name.padEnd(width)}  ${about}`);
 }

@@ -1,13 +1,7 @@
 /** The command line, as it is typed. */
 
 import { dropTriggersSql, triggersSql } from 'cachette/postgres';
-import { runCli } from '../../src/integrations/cli.js';
-
-async function typed(...args: string[]): Promise<{ code: number; out: string; error: string }> {
-  let [out, error] = ['', ''];
-  const code = await runCli(args, { out: (text) => void (out += text), error: (text) => void (error += text) });
-  return { code, out, error };
-}
+import { typed, typedIn } from './typed.js';
 
 describe('postgres triggers', () => {
   it('prints the SQL', async () => {
@@ -44,8 +38,20 @@ describe('help', () => {
       expect(out).toContain(part);
   });
 
+  it('of a command names its arguments and exit codes', async () => {
+    const { out } = await typed('invalidate', '--help');
+    for (const part of [
+      'Usage: cachette invalidate URI [TAG...] [options]',
+      '  URI  The shared',
+      'Exit codes:',
+      '  4  Deferred',
+    ])
+      expect(out).toContain(part);
+    expect((await typed('explain', '--help')).out).toContain('Usage: cachette explain [URI] KEY [options]');
+  });
+
   it('is no command, and the version is that of the package', async () => {
-    const { version } = jest.requireActual<{ version: string }>('../../package.json');
+    const { version } = jest.requireActual<{ version: string }>('../../../package.json');
     expect(await typed('--version')).toEqual({ code: 0, out: `${version}\n`, error: '' });
   });
 });
@@ -55,11 +61,11 @@ describe('what was mistyped', () => {
   const cities = [...triggers, '--table', 'cities'];
 
   it.each([
-    [[], 'no command is named; there are: postgres', '--help'],
+    [[], 'no command is named; there are: top, audit, explain, invalidate, check, postgres', '--help'],
     [['postgres'], 'no command is named; there are: postgres triggers', 'postgres --help'],
     [['--table'], "there is no option '--table' without a command", '--help'],
     [['postgers', 'triggers'], "there is no command 'postgers'; did you mean 'postgres'?", '--help'],
-    [['redis'], "there is no command 'redis'; there are: postgres", '--help'],
+    [['redis'], "there is no command 'redis'; there are: top, audit, explain, invalidate, check, postgres", '--help'],
     [
       ['postgres', 'trigers'],
       "there is no command 'postgres trigers'; did you mean 'postgres triggers'?",
@@ -77,6 +83,10 @@ describe('what was mistyped', () => {
     [[...cities, '--drop=yes'], '--drop takes no value', 'triggers --help'],
     [[...cities, 'towns'], "'towns' is one word too many", 'triggers --help'],
     [[...triggers, 'cities'], "'cities' is one word too many", 'triggers --help'],
+    [['explain', 'redis://a', 'key', 'more'], "'more' is one word too many", 'explain --help'],
+    [['explain', 'redis://a'], 'KEY is missing: The key', 'explain --help'],
+    [['explain'], 'URI is missing: The shared store', 'explain --help'],
+    [['check'], 'FILE is missing: A module', 'check --help'],
   ])('%j is told on stderr, with a way to help', async (args, message, help) => {
     const { code, out, error } = await typed(...args);
     expect([code, out]).toEqual([2, '']);
@@ -91,5 +101,32 @@ describe('what was mistyped', () => {
       error:
         "cachette: triggersSql: the tag 'city:{id' has a brace that stands alone; write the name of a column in braces, as in 'city:{id}'.\n",
     });
+  });
+});
+
+describe('an argument', () => {
+  const env = { CACHETTE_URL: 'memory://' };
+  const message = 'memory:// is the memory of one process, which no other can see: name its shared store';
+
+  it('is taken from the environment where it was left out', async () => {
+    const { code, error } = await typedIn({ env }, 'explain', "cachette:1:Products.find:'1'");
+    expect([code, error]).toEqual([2, `cachette: ${message}\nFor help: cachette explain --help\n`]);
+  });
+
+  it('that a tag could be taken for is not', async () => {
+    const { code, error } = await typedIn({ env }, 'invalidate', 'product:1', 'product:2');
+    expect([code, error]).toEqual([2, expect.stringContaining("the URI 'product:1' has no scheme")]);
+  });
+
+  it('that begins with a dash stands behind two of them', async () => {
+    const { error } = await typed('explain', 'redis://a', '--', '-x');
+    expect(error).toContain("the key '-x' begins with no namespace");
+  });
+
+  it('shows no password', async () => {
+    const { error } = await typed('explain', 'redis://:hidden@a:b/', "cachette:1:Products.find:'1'");
+    expect(error).toContain('redis://:***@a:b/');
+    const tooMany = await typed('explain', 'redis://a', 'key', 'redis://:hidden@a');
+    expect(tooMany.error + error).not.toContain('hidden');
   });
 });

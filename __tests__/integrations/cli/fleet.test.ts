@@ -1,0 +1,184 @@
+/** `top` and `audit` over real processes and a real server. */
+
+import { createCache } from 'cachette';
+import { runChild, type TestChild } from '../../support/child.js';
+import { type RedisTestServer, startMemcached, startRedis, until } from '../../support/servers.js';
+import { typed, typedIn } from './typed.js';
+
+let redis: RedisTestServer;
+let children: TestChild[];
+const namespace = `fleet-${process.pid}`;
+
+beforeAll(async () => {
+  redis = await startRedis({ password: 'secret' });
+  const env = { STORE: redis.uri, NAMESPACE: namespace };
+  children = [1, 2].map(() => runChild('__tests__/integrations/cli/fleet.child.ts', env));
+  for (const child of children) await call(child, '1', '1', '1', '2');
+  await until('both are heard', async () => (await view()).processes.length === 2);
+}, 30_000);
+
+afterAll(async () => {
+  await Promise.all(children.map((child) => child.kill()));
+  await redis.stop();
+});
+
+async function call(child: TestChild, ...ids: string[]): Promise<void> {
+  child.send(ids);
+  await child.next();
+}
+
+interface View {
+  readonly processes: readonly { readonly pid: number; readonly bus: object; readonly callsPerSecond?: number }[];
+  readonly methods: readonly { readonly method: string; readonly calls: number }[];
+}
+
+const top = (...args: string[]) => typed('top', redis.uri, '--namespace', namespace, ...args);
+
+async function view(): Promise<View> {
+  return JSON.parse((await top('--once', '--json', '--interval', '10ms')).out) as View;
+}
+
+/** A terminal in which `keys` are pressed when something has been drawn. */
+function screen(press: (shown: string, key: (key: string) => void) => void) {
+  let shown = '';
+  let onKey = (_: string): void => {};
+  return {
+    screen: { columns: 120, rows: 30 },
+    listen: (listener: (key: string) => void = () => {}) => {
+      onKey = listener;
+      return () => (onKey = () => {});
+    },
+    out: (text: string) => {
+      shown += text;
+      press(shown, (key) => onKey(key));
+    },
+    get shown() {
+      return shown;
+    },
+  };
+}
+
+describe('top', () => {
+  it('sees every process but itself, and others of its kind', async () => {
+    const other = typedIn(
+      screen((shown, key) => shown.split('Products.find').length > 3 && key('q')),
+      'top',
+      redis.uri,
+      '--namespace',
+      namespace,
+      '--interval',
+      '100ms',
+    );
+    const { processes, methods } = await view();
+    expect(processes.map(({ pid }) => pid).sort()).toEqual(children.map(({ pid }) => pid).sort());
+    expect(methods).toMatchObject([
+      { method: 'Products.find', calls: 8, hitsByTier: { memory: 4 }, missesByReason: { absent: 2 } },
+    ]);
+    await other;
+  });
+
+  it('prints one table where there is no screen', async () => {
+    const { code, out, error } = await top('--interval', '10ms');
+    expect([code, error]).toEqual([0, '']);
+    expect(out).toMatch(/^redis:\/\/:\*\*\*@127.0.0.1:\d+, namespace fleet-\d+, 2 processes\n/);
+    expect(out).toMatch(/\nProducts.find +\d/);
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('draws on a screen until q is pressed, and leaves it as it was', async () => {
+    const terminal = screen((shown, key) => shown.split('\u001b[H').length > 3 && key('q'));
+    const { code } = await typedIn(terminal, 'top', redis.uri, '--namespace', namespace, '--interval', '20ms');
+    expect(code).toBe(0);
+    expect(terminal.shown.startsWith('\u001b[?1049h')).toBe(true);
+    expect(terminal.shown.endsWith('\u001b[?1049l')).toBe(true);
+    expect(terminal.shown).toContain('Products.find');
+  });
+
+  it.each(['\u0003', 'stop'])('ends by %j too', async (ending) => {
+    const stopping = new AbortController();
+    const terminal = screen((shown, key) => {
+      if (!shown.includes('Products.find')) return;
+      if (ending === 'stop') stopping.abort();
+      else key(ending);
+    });
+    const { code } = await typedIn(
+      { ...terminal, out: terminal.out, stopped: stopping.signal },
+      'top',
+      redis.uri,
+      '--namespace',
+      namespace,
+    );
+    expect(code).toBe(0);
+    expect(terminal.shown.endsWith('\u001b[?1049l')).toBe(true);
+  });
+
+  it('prints a line of JSON at each refresh, with rates from the second on', async () => {
+    const stopping = new AbortController();
+    let lines: string[] = [];
+    const out = (text: string): void => {
+      lines = [...lines, ...text.split('\n').filter(Boolean)];
+      if (lines.length === 2) void call(children[0]!, '1', '1');
+      if (lines.length === 4) stopping.abort();
+    };
+    await typedIn(
+      { out, stopped: stopping.signal },
+      'top',
+      redis.uri,
+      '--namespace',
+      namespace,
+      '--json',
+      '--interval',
+      '50ms',
+    );
+    const rates = lines.map(
+      (line) => (JSON.parse(line) as { total: { callsPerSecond?: number } }).total.callsPerSecond,
+    );
+    expect(rates.slice(0, 2)).toEqual([undefined, 0]);
+    expect(Math.max(...rates.slice(2).map(Number))).toBeGreaterThan(0);
+  });
+});
+
+describe('audit', () => {
+  it('asks every process but itself', async () => {
+    const { code, out } = await typed('audit', redis.uri, '--namespace', namespace, '--json');
+    expect(code).toBe(0);
+    const { processes } = JSON.parse(out) as View;
+    expect(processes.map(({ pid }) => pid).sort()).toEqual(children.map(({ pid }) => pid).sort());
+  });
+
+  it('tells how much it knows', async () => {
+    const { out } = await typed('audit', redis.uri, '--namespace', namespace);
+    expect(out).toMatch(/^2 processes, recorded for /);
+  });
+});
+
+it.each(['top', 'audit'])('%s ends with 1 where no process answers', async (command) => {
+  // without memory in front
+  const cache = createCache(redis.uri, { namespace: 'lonely' });
+  const { code, out } = await typed(
+    command,
+    redis.uri,
+    '--namespace',
+    'lonely',
+    ...(command === 'top' ? ['--interval', '10ms'] : []),
+  );
+  expect([code, out]).toEqual([1, expect.stringContaining("No process answers in the namespace 'lonely'.")]);
+  await cache.close();
+});
+
+it.each(['top', 'audit'])('%s says that a store has no bus', async (command) => {
+  const memcached = await startMemcached({});
+  const { code, error } = await typed(command, memcached.uri);
+  expect([code, error]).toEqual([2, expect.stringContaining('has no bus, over which processes could be asked')]);
+  await memcached.stop();
+});
+
+it.each([
+  [['top', 'memory://'], 2, 'memory:// is the memory of one process'],
+  [['top', 'redis://127.0.0.1:1'], 3, 'redis://127.0.0.1:1 cannot be reached'],
+  [['audit', 'redis://127.0.0.1:1'], 3, 'redis://127.0.0.1:1 cannot be reached'],
+  [['top', 'redis://127.0.0.1:1', '--interval', 'soon'], 2, 'cachette top --interval'],
+])('%j ends with %i', async (args, exitCode, message) => {
+  const { code, error } = await typed(...args);
+  expect([code, error]).toEqual([exitCode, expect.stringContaining(message)]);
+});

@@ -1,0 +1,56 @@
+/** Snapshots of a fleet, made by hand. */
+
+import type { Answered, MethodStats, Snapshot } from '../../../src/base/insight.js';
+
+const nothing: MethodStats = {
+  calls: 0,
+  hits: 0,
+  hitsByTier: { memory: 0, store: 0 },
+  misses: 0,
+  missesByReason: {},
+  stale: 0,
+  bypassed: 0,
+  hitRate: 0,
+  loads: { count: 0, errors: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
+  savedMs: 0,
+  bytes: { mean: 0, max: 0 },
+  invalidations: 0,
+  invalidated: 0,
+  mismatches: 0,
+};
+
+export function statsOf(given: Partial<MethodStats>): MethodStats {
+  return { ...nothing, ...given };
+}
+
+/** Its only method, unless stated, is `Products.find`. */
+export function snapshotOf(
+  pid: number,
+  stats: Partial<MethodStats>,
+  more: Partial<Snapshot> & { readonly methods?: Readonly<Record<string, MethodStats>> } = {},
+): Answered<'snapshot'> {
+  const process = { id: `id-${pid}`, pid, host: 'alpha', startedAt: 0 };
+  const { methods = { 'Products.find': statsOf(stats) }, ...rest } = more;
+  const answer: Snapshot = {
+    process,
+    namespace: 'shop',
+    enabled: true,
+    at: 10_000,
+    stats: { ...statsOf(stats), errors: 0, methods },
+    stores: [
+      { tier: 'memory', name: 'memory', entries: 5, maxEntries: 100, maxSize: undefined, breaker: 'none', pending: 0 },
+      {
+        tier: 'store',
+        name: 'redis://a',
+        entries: undefined,
+        maxEntries: undefined,
+        maxSize: undefined,
+        breaker: 'closed',
+        pending: 0,
+      },
+    ],
+    bus: { state: 'trusted', peers: 1 },
+    ...rest,
+  };
+  return { process, answer };
+}
