@@ -9,6 +9,9 @@ import { hostile, hostileTag, openShop, type Shop } from './shop.js';
 
 const invalidationToken = 'only-for-those-who-may';
 
+// A browser without a graphics card, beside other tests.
+jest.setTimeout(60_000);
+
 let browser: Browser;
 let shop: Shop;
 let served: { readonly url: string; close(): Promise<void> };
@@ -104,6 +107,10 @@ describe('the numbers', () => {
   it('are drawn, and never anything but numbers', async () => {
     await page.locator('#traffic canvas').waitFor();
     await page.locator('#loads canvas').waitFor();
+    await page
+      .locator('#traffic .u-legend')
+      .getByText(/^[\d.]+\s%$/)
+      .waitFor();
     const words = await page.locator('body').innerText();
     expect(words).not.toMatch(/NaN|undefined|Infinity|null/);
     expect(await page.locator('#kpis dt').allTextContents()).toEqual([
