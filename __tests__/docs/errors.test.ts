@@ -5,6 +5,7 @@
 
 import { KeyvMemcache } from '@keyv/memcache';
 import * as cachette from 'cachette';
+import * as inspector from 'cachette/inspector';
 import * as otel from 'cachette/otel';
 import * as postgres from 'cachette/postgres';
 import * as prometheus from 'cachette/prometheus';
@@ -114,6 +115,7 @@ async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Er
     const cache = opening();
     const names = {
       ...cachette,
+      ...inspector,
       ...otel,
       ...postgres,
       ...prometheus,

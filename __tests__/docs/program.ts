@@ -104,6 +104,8 @@ export function writePackages(folder: string): void {
       platform: 'node',
       target: 'node20',
       tsconfigRaw: {},
+      // where the inspector has its page
+      define: { __dirname: JSON.stringify(join(root, 'src', 'observe', 'inspector')) },
     });
   }
 }

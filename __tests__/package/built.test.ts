@@ -101,6 +101,23 @@ test.each(['index', 'otel', 'prometheus'])('cachette/%s loads no library for met
   expect(execFileSync(process.execPath, ['-e', script], { cwd: root, encoding: 'utf8' })).toBe('0\n');
 });
 
+test.each(['esm', 'cjs'])(
+  'the %s build of cachette/inspector has its page beside it, and its process then ends',
+  async (form) => {
+    const script = join('__tests__', 'package', 'inspects.mjs');
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, form], {
+      cwd: root,
+      timeout: 10_000,
+    });
+    const paths = ['', 'page.js', 'page.css', 'uplot.js', 'uplot.css', 'api/audit'];
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({
+      served: Object.fromEntries(paths.map((path) => [path, 200])),
+      isKnownError: true,
+    });
+  },
+);
+
 describe('the command line', () => {
   const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly bin: { readonly cachette: string };

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { repositoryRoot } from '../../support/find-binary.js';
+import { findBinary, repositoryRoot } from '../../support/find-binary.js';
 
 const args = [
   '--headless',
@@ -23,8 +23,7 @@ export interface Watched {
 }
 
 export function startBrowser(): Promise<Browser> {
-  const executablePath = process.env['CACHETTE_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
-  return chromium.launch({ executablePath, args });
+  return chromium.launch({ executablePath: findBinary('chromium').path, args });
 }
 
 export async function look(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Watched> {

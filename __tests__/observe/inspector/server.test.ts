@@ -379,6 +379,21 @@ describe('invalidating', () => {
     expect(await status(url)).toBe(200);
   });
 
+  it('is refused as soon as there is too much, not when all has come', async () => {
+    const url = new URL(`${await inspected({ invalidationToken })}api/invalidate`);
+    const { method, headers } = invalidation({ 'transfer-encoding': 'chunked' }) as {
+      method: string;
+      headers: OutgoingHttpHeaders;
+    };
+    const answered = await new Promise((resolve) => {
+      const asked = request(url, { method, headers }, (response) => resolve(response.statusCode));
+      closing.push(() => asked.destroy());
+      asked.on('error', () => undefined);
+      asked.write('x'.repeat(20_000));
+    });
+    expect(answered).toBe(413);
+  });
+
   it('is done for its own page, and for programs, with the largest that is allowed', async () => {
     const url = await inspected({ invalidationToken });
     const own = { origin: new URL(url).origin, 'sec-fetch-site': 'same-origin' };
@@ -428,6 +443,26 @@ describe('the stream', () => {
     });
   });
 
+  it('asks no more where all have left while it was asking', async () => {
+    const cache = open();
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      jest.spyOn(cache[insight], 'ask').mockImplementation(() => {
+        resolve();
+        return new Promise((answered) => (answer = () => answered([])));
+      });
+    });
+    const inspector = inspectorOf(cache);
+    const { body } = await inspector.fetch(new Request('http://localhost/api/stream'));
+    await asked;
+    await body?.cancel();
+    const timer = jest.spyOn(globalThis, 'setTimeout');
+    answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timer).not.toHaveBeenCalled();
+    timer.mockRestore();
+  });
+
   it('keeps nothing for a client that does not read', async () => {
     const cache = open();
     const [told] = await cache[insight].ask({ topic: 'snapshot' });
@@ -468,8 +503,10 @@ describe('the stream', () => {
     await inspector.close();
     await expect(ask(url)).rejects.toThrow('ECONNREFUSED');
     const again = await inspectorOf(open()).listen();
+    const watching = (await fetch(`${again.url}api/stream`)).text().catch(() => 'cut off');
     await again.close();
     await again.close();
+    expect(await watching).toBe('cut off');
     await expect(ask(again.url)).rejects.toThrow('ECONNREFUSED');
   });
 });

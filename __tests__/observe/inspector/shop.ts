@@ -13,6 +13,8 @@ export interface Shop {
   product(id: number): Promise<string>;
   /** How often the method behind `product` has run in the first process. */
   loads(id: number): number;
+  /** Calls the method with the hostile name. */
+  harm(): Promise<void>;
   /** Goes on with calls in both until `close`. */
   drive(): void;
   close(): Promise<void>;
@@ -29,6 +31,9 @@ export function openShop(): Shop {
     caches,
     product: (id) => (services[0] as Service).product(id),
     loads: (id) => runs.get(id) ?? 0,
+    harm: async () => {
+      for (let i = 0; i < 5; i++) await (services[0] as Service).odd(i);
+    },
     drive: () => {
       for (const [index, service] of services.entries())
         timers.push(setInterval(() => void visit(service, index === 0 ? 9 : 4), 50));
@@ -72,13 +77,13 @@ function serviceOn(cache: Cache, runs: Map<number, number>): Service {
 /** Few things are asked for often, and many seldom. */
 const some = (most: number): number => 1_000 + Math.floor(most * Math.random() ** 3);
 
-async function visit({ cache, product, price, search, stock, odd }: Service, times: number): Promise<void> {
+async function visit({ cache, product, price, search, stock }: Service, times: number): Promise<void> {
   const calls: Promise<unknown>[] = [];
   for (let i = 0; i < times; i++) {
     calls.push(product(some(400)));
     if (i % 2 === 0) calls.push(price(some(80)));
     if (i % 3 === 0) calls.push(stock(some(40)));
-    if (i % 4 === 0) calls.push(search(some(300)), odd(some(20)));
+    if (i % 4 === 0) calls.push(search(some(300)));
   }
   if (Math.random() < 0.1) calls.push(cache.invalidate(`product:${some(40)}`));
   await Promise.all(calls);

@@ -59,7 +59,10 @@ export function createInspector(cache: CacheManager, options: InspectorOptions =
   const routes = new Routes(cache, options);
   const opened = new Set<Listening>();
   const handler = (request: IncomingMessage, response: ServerResponse): void =>
-    void routes.answer(askedOfNode(request, base)).then((answer) => answerToNode(answer, response));
+    void routes
+      .answer(askedOfNode(request, base))
+      .then((answer) => answerToNode(answer, response))
+      .catch(() => response.destroy());
   return {
     handler,
     fetch: async (request) => answerToWeb(await routes.answer(askedOfWeb(request, base)), request),

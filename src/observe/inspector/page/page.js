@@ -3,7 +3,7 @@
  * text, and only ever become text nodes. Numbers come from other processes and may be missing or odd.
  */
 
-/* global document, fetch, getComputedStyle, Headers, HTMLElement, location, matchMedia, ResizeObserver, sessionStorage, TextDecoderStream */
+/* global document, fetch, getComputedStyle, Headers, HTMLElement, location, matchMedia, queueMicrotask, ResizeObserver, sessionStorage, TextDecoderStream */
 
 import uPlot from './uplot.js';
 
@@ -400,8 +400,6 @@ function draw(id, data, chart) {
   const known = plots.get(id);
   if (known?.shape === shape) known.plot.setData(data);
   else redraw(id, data, { ...chart, shape });
-  const { plot } = /** @type {{ plot: uPlot }} */ (plots.get(id));
-  if ((plot.cursor.idx ?? null) === null) plot.setLegend({ idx: data[0].length - 1 }, false);
 }
 
 /** @param {string} id @param {uPlot.AlignedData} data @param {any} chart */
@@ -415,9 +413,19 @@ function redraw(id, data, { height, lines, axes, scales, shape, x = {} }) {
     axes,
     scales,
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    legend: { markers: { width: 0, fill: (_u, line) => lines[line - 1]?.stroke } },
+    hooks: { draw: [tellLatest], setCursor: [tellLatest] },
+    legend: {
+      markers: { width: 0, fill: (/** @type {uPlot} */ _u, /** @type {number} */ line) => lines[line - 1]?.stroke },
+    },
   };
   plots.set(id, { plot: new uPlot(options, data, element), shape });
+}
+
+/** Where nobody points, the legend has the latest values; uPlot empties it after these hooks. @param {uPlot} plot */
+function tellLatest(plot) {
+  queueMicrotask(() => {
+    if ((plot.cursor.idx ?? null) === null) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+  });
 }
 
 /** @param {number} index from 1 @param {uPlot.Series} line */
@@ -452,6 +460,9 @@ const timeLine = { label: 'Time', value: clockText.value };
 /** Room above what is shown, and a flat line not at the very top. @type {uPlot.Range.Function} */
 const fromZero = (_u, _min, max) => [0, num(max) > 0 ? max * 1.15 : 1];
 
+/** The whole ratio, and a line at 100 % not cut in half. @type {uPlot.Range.MinMax} */
+const wholeRatio = [0, 1.02];
+
 function drawTraffic() {
   const whole = shown((v) => `${Math.round(v * 100)} %`);
   const lines = [
@@ -463,7 +474,7 @@ function drawTraffic() {
     axis({ scale: 'ratio', values: whole.values, size: 54 }),
     axis({ scale: 'calls', side: 1, values: shown(rate).values, size: 52, grid: { show: false } }),
   ];
-  const scales = { ratio: { range: () => [0, 1.02] }, calls: { range: fromZero } };
+  const scales = { ratio: { range: wholeRatio }, calls: { range: fromZero } };
   draw('traffic', trafficData(), { height: 210, lines, axes, scales, x: timeLine, least: 2 });
 }
 
@@ -825,7 +836,8 @@ function drawCurve(id, { names, lines, as, label, marks }) {
     axis({ splits: inside(marks), filter: (_u, splits) => splits, values: shown(as).values, size: 32 }),
     axis({ values: shown((v) => `${Math.round(v * 100)} %`).values, size: 54 }),
   ];
-  const scales = { x: { time: false, distr: 3, log: 10, range: around }, y: { range: () => [0, 1.02] } };
+  /** @type {uPlot.Scales} */
+  const scales = { x: { time: false, distr: 3, log: 10, range: around }, y: { range: wholeRatio } };
   draw(id, [xs, ...ys], { height: 170, lines: series, axes, scales, x: { label, value: shown(as).value } });
 }
 
