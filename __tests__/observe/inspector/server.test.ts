@@ -622,6 +622,13 @@ describe('fetch', () => {
     await inspector.close();
     expect((await text(idle.body)).split('event: fleet').length).toBeLessThanOrEqual(2);
   });
+
+  it('streams nothing to who has left before being answered', async () => {
+    const inspector = inspectorOf(open());
+    const signal = AbortSignal.abort();
+    const { body } = await inspector.fetch(new Request('http://localhost/api/stream', { signal }));
+    expect(await text(body)).not.toContain('event: fleet');
+  });
 });
 
 async function text(body: ReadableStream<Uint8Array> | null): Promise<string> {

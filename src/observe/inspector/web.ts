@@ -56,6 +56,8 @@ function streamOf(feed: Feed, signal: AbortSignal): ReadableStream<Uint8Array> {
         end,
       });
       signal.addEventListener('abort', end, { once: true });
+      // a signal that was aborted earlier tells nobody
+      if (signal.aborted) end();
     },
     cancel: () => leave(),
   });
