@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createCache, type Mismatch } from 'cachette';
 import { Keyv } from 'keyv';
 
@@ -171,5 +172,111 @@ describe('verify', () => {
     await reader.close();
     await writer.close();
     expect(mismatches).toEqual([]);
+  });
+
+  it('does not take a look without a method for a hit that could be verified', async () => {
+    const cache = createCache('memory://', { defaults: { verify: 1 } });
+    const mismatches: Mismatch[] = [];
+    cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    await cache.getOrLoad('settings', async () => ({ theme: 'dark' }));
+    expect(await cache.get('settings')).toEqual({ theme: 'dark' });
+    await cache.close();
+    expect(mismatches).toEqual([]);
+  });
+
+  it('survives a method that throws what has no text', async () => {
+    const cache = createCache();
+    const messages: string[] = [];
+    cache.on('error', ({ message }) => messages.push(message));
+    let fails = false;
+    const find = cache.wrap('find', async () => (fails ? Promise.reject(Object.create(null) as Error) : 1), {
+      verify: 1,
+    });
+    await find();
+    fails = true;
+    await find();
+    await cache.close();
+    expect(messages).toEqual(["wrap('find'): a hit could not be verified: something without a text"]);
+  });
+
+  it('has verified everything that waited when the cache is closed, and runs nothing afterwards', async () => {
+    const cache = createCache('memory://', { deadline: 10 });
+    const mismatches: Mismatch[] = [];
+    cache.on('mismatch', (mismatch) => mismatches.push(mismatch));
+    let [version, runs] = [1, 0];
+    const find = cache.wrap(
+      'find',
+      async (_id: number) => {
+        runs++;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return version;
+      },
+      { verify: 1 },
+    );
+    const ids = Array.from({ length: 30 }, (_, id) => id);
+    await Promise.all(ids.map((id) => find(id)));
+    version = 2;
+    await Promise.all(ids.map((id) => find(id)));
+    await cache.close();
+    expect(mismatches).toHaveLength(30);
+    expect(runs).toBe(60);
+    await new Promise(setImmediate);
+    expect(runs).toBe(60);
+  });
+
+  it('goes on after a run that hangs, by the limit that the method has', async () => {
+    const cache = createCache();
+    const errors: string[] = [];
+    cache.on('error', ({ code }) => errors.push(code));
+    let hangs = false;
+    const runs: number[] = [];
+    const find = cache.wrap(
+      'find',
+      async (id: number) => {
+        runs.push(id);
+        return hangs && id === 1 ? new Promise<number>(() => {}) : id;
+      },
+      { verify: 1, timeout: { hard: 20 } },
+    );
+    await find(1);
+    await find(2);
+    hangs = true;
+    await find(1);
+    await find(2);
+    await cache.close();
+    expect(runs).toEqual([1, 2, 1, 2]);
+    expect(errors).toEqual(['background']);
+  });
+
+  it("runs the method as the call's own tenant", async () => {
+    const tenant = new AsyncLocalStorage<string>();
+    const cache = createCache('memory://', { partition: () => tenant.getStore() });
+    const seen: (string | undefined)[] = [];
+    const find = cache.wrap('find', async () => seen.push(tenant.getStore()), { verify: 1 });
+    for (let i = 0; i < 2; i++) await Promise.all(['a', 'b', 'c'].map((name) => tenant.run(name, () => find())));
+    await cache.close();
+    expect(seen).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+  });
+
+  it("gives the method a signal of its own, as the caller's may be aborted by then", async () => {
+    const cache = createCache();
+    const errors: string[] = [];
+    cache.on('error', ({ message }) => errors.push(message));
+    const aborted: boolean[] = [];
+    const find = cache.wrap(
+      'find',
+      async (signal: AbortSignal) => {
+        await new Promise(setImmediate);
+        aborted.push(signal.aborted);
+        signal.throwIfAborted();
+      },
+      { verify: 1 },
+    );
+    await find(new AbortController().signal);
+    const request = new AbortController();
+    await find(request.signal);
+    request.abort();
+    await cache.close();
+    expect([aborted, errors]).toEqual([[false, false], []]);
   });
 });

@@ -30,6 +30,12 @@ function open(...[stores, options]: Parameters<typeof createCache>): Cache {
   return cache;
 }
 
+/** To `inspector.fetch`, by who has the token. */
+function authorized(url: string, init: RequestInit = {}): Request {
+  const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${token}` };
+  return new Request(url, { ...init, headers });
+}
+
 function inspectorOf(cache: Cache, options?: InspectorOptions): Inspector {
   const inspector = createInspector(cache, options);
   closing.push(() => inspector.close());
@@ -452,8 +458,8 @@ describe('the stream', () => {
         return new Promise((answered) => (answer = () => answered([])));
       });
     });
-    const inspector = inspectorOf(cache);
-    const { body } = await inspector.fetch(new Request('http://localhost/api/stream'));
+    const inspector = inspectorOf(cache, { token });
+    const { body } = await inspector.fetch(authorized('http://localhost/api/stream'));
     await asked;
     await body?.cancel();
     const timer = jest.spyOn(globalThis, 'setTimeout');
@@ -484,15 +490,16 @@ describe('the stream', () => {
   });
 
   it('ends when the inspector is closed, and is not there afterwards', async () => {
-    const inspector = inspectorOf(open());
+    const inspector = inspectorOf(open(), { token });
     const url = await listening(createServer(inspector.handler));
-    const response = await fetch(`${url}/api/stream`);
+    const response = await fetch(`${url}/api/stream`, { headers: { authorization: `Bearer ${token}` } });
     const whole = response.text();
-    const web = (await inspector.fetch(new Request('http://localhost/api/stream'))).text();
+    const web = (await inspector.fetch(authorized('http://localhost/api/stream'))).text();
     await inspector.close();
     expect(await whole).toMatch(/^: watching\n\n/);
     expect(await web).toMatch(/^: watching\n\n/);
-    expect(await status(`${url}/api/stream`)).toBe(503);
+    const late = await fetch(`${url}/api/stream`, { headers: { authorization: `Bearer ${token}` } });
+    expect(late.status).toBe(503);
     await inspector.close();
   });
 
@@ -579,43 +586,43 @@ describe('fetch', () => {
   const local = 'http://localhost:3000/cache';
 
   it('answers requests of the web standard', async () => {
-    const inspector = inspectorOf(open(), { base: '/cache', invalidationToken });
-    const get = (path: string): Promise<Response> => inspector.fetch(new Request(local + path));
+    const inspector = inspectorOf(open(), { base: '/cache', token, invalidationToken });
+    const get = (path: string): Promise<Response> => inspector.fetch(authorized(local + path));
     const redirect = await get('');
     expect([redirect.status, redirect.headers.get('location')]).toEqual([302, './cache/']);
     expect(await (await get('/')).text()).toContain('<html');
     expect((await get('/uplot.js')).headers.get('content-type')).toBe('text/javascript; charset=utf-8');
-    expect((await inspector.fetch(new Request(`${local}/`, { method: 'HEAD' }))).body).toBeNull();
+    expect((await inspector.fetch(authorized(`${local}/`, { method: 'HEAD' }))).body).toBeNull();
     expect((await get('/no')).status).toBe(404);
-    expect(await (await get('/api/session')).json()).toEqual({ canInvalidate: true, needsToken: false });
+    expect(await (await get('/api/session')).json()).toEqual({ canInvalidate: true, needsToken: true });
     const { method, headers, body } = invalidation() as {
       method: string;
       headers: Record<string, string>;
       body: string;
     };
     const post = (text: string): Promise<Response> =>
-      inspector.fetch(new Request(`${local}/api/invalidate`, { method, headers, body: text }));
+      inspector.fetch(authorized(`${local}/api/invalidate`, { method, headers, body: text }));
     expect(await (await post(body)).json()).toEqual({ status: 'done' });
     expect((await post('x'.repeat(16_001))).status).toBe(413);
   });
 
-  it('without a token is for names of this machine', async () => {
+  it('needs a token, as a name in a URL says nothing of where the request has come from', async () => {
     const inspector = inspectorOf(open());
-    for (const host of ['example.org', 'localhost.example.org', '192.168.0.1'])
+    for (const host of ['localhost', '127.0.0.1', '[::1]:80', 'example.org'])
       expect((await inspector.fetch(new Request(`http://${host}/api/audit`))).status).toBe(403);
-    const renamed = new Request('http://localhost/api/audit', { headers: { 'x-forwarded-for': '1.2.3.4' } });
-    expect((await inspector.fetch(renamed)).status).toBe(403);
-    expect((await inspector.fetch(new Request('http://[::1]:80/api/audit'))).status).toBe(200);
+    const guarded = inspectorOf(open(), { token });
+    expect((await guarded.fetch(new Request('http://localhost/api/audit'))).status).toBe(401);
+    expect((await guarded.fetch(authorized('http://example.org/api/audit'))).status).toBe(200);
   });
 
   it('streams to who reads, one event at most for who does not, and stops for who has left', async () => {
     const cache = open();
     const asking = jest.spyOn(cache[insight], 'ask');
-    const inspector = inspectorOf(cache);
-    const idle = await inspector.fetch(new Request('http://localhost/api/stream'));
+    const inspector = inspectorOf(cache, { token });
+    const idle = await inspector.fetch(authorized('http://localhost/api/stream'));
     const abort = new AbortController();
-    const { body } = await inspector.fetch(new Request('http://localhost/api/stream', { signal: abort.signal }));
-    await firstEvent(await inspector.fetch(new Request('http://localhost/api/stream')));
+    const { body } = await inspector.fetch(authorized('http://localhost/api/stream', { signal: abort.signal }));
+    await firstEvent(await inspector.fetch(authorized('http://localhost/api/stream')));
     await until('it has been asked twice', () => asking.mock.calls.length >= 2);
     abort.abort();
     expect((await text(body)).split('event: fleet').length).toBeLessThanOrEqual(2);
@@ -624,9 +631,9 @@ describe('fetch', () => {
   });
 
   it('streams nothing to who has left before being answered', async () => {
-    const inspector = inspectorOf(open());
+    const inspector = inspectorOf(open(), { token });
     const signal = AbortSignal.abort();
-    const { body } = await inspector.fetch(new Request('http://localhost/api/stream', { signal }));
+    const { body } = await inspector.fetch(authorized('http://localhost/api/stream', { signal }));
     expect(await text(body)).not.toContain('event: fleet');
   });
 });

@@ -36,8 +36,8 @@ export class Guard {
     if (isHere) return;
     throw new Refusal(
       403,
-      'This inspector has no token, so that it answers only what comes from this machine, for localhost. ' +
-        'Write createInspector(cache, { token }) to read it from elsewhere.',
+      'This inspector has no token, so that it answers only what comes over a connection from this machine, for localhost. ' +
+        'Write createInspector(cache, { token }) to read it from elsewhere, or by fetch().',
     );
   }
 

@@ -23,8 +23,8 @@ export interface Inspector {
   /** For `node:http`, Express, and Fastify: `inspector.handler(request.raw, reply.raw)` after `reply.hijack()`. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
   /**
-   * For servers of the web standard. Without a `token` it answers requests to loopback names alone; it cannot see which
-   * address they came to, so where other machines reach the server, it needs one.
+   * For servers of the web standard. Always needs a `token`: it cannot see which connection a request has come over, and the
+   * host of its URL is often what the client has sent.
    */
   readonly fetch: (request: Request) => Promise<Response>;
   /**

@@ -1,7 +1,6 @@
 /** Between the routes and requests of the web standard. */
 
 import { type Answer, type Asked, type Feed, placeOf, Refusal } from './exchange.js';
-import { isLoopbackHost } from './loopback.js';
 
 export function askedOfWeb(request: Request, base: string | undefined): Asked {
   const url = new URL(request.url);
@@ -11,8 +10,8 @@ export function askedOfWeb(request: Request, base: string | undefined): Asked {
     method: request.method,
     query: url.searchParams,
     host,
-    // there is no connection to look at
-    isLocal: isLoopbackHost(url.host),
+    // There is no connection to look at, and many servers take the host of the URL from what the client has sent.
+    isLocal: false,
     header: (name) => request.headers.get(name) ?? undefined,
     body: (mostBytes) => bodyOf(request, mostBytes),
   };
