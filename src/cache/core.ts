@@ -144,7 +144,7 @@ export class Core {
    *
    *   T1 commits A=1, the answer is lost, fn throws · nothing invalidated · T0 reads x: A=0 until its ttl
    */
-  transaction<T>(fn: () => Promise<T>): Promise<T> {
+  async transaction<T>(fn: () => Promise<T>): Promise<T> {
     return transactionOf(this) ? fn() : this.writers.during(() => this.#transaction(fn));
   }
 
