@@ -19,8 +19,8 @@ const watchedMs = 60_000;
 /** A snapshot names no more methods than this, those with the most calls. */
 const methodsTold = 200;
 
-/** An answer that took a millisecond is good for so many. */
-const restPerAnswer = 20;
+/** An audit that took a millisecond is good for so many. */
+const restPerAudit = 20;
 
 export interface InsightParts {
   readonly core: Core;
@@ -35,9 +35,8 @@ export class CacheInsight implements Insight {
   #process: Snapshot['process'] | undefined;
   #unwatch: (() => void) | undefined;
   #askedAt = -Infinity;
-  readonly #answers = new LRUCache<string, { readonly answer: Answers[keyof Answers]; readonly until: number }>({
-    max: methodsWatched + 2,
-  });
+  /** The last audit that was asked for, and how long it is good enough. */
+  #audit: { readonly answer: Audit; readonly until: number } | undefined;
 
   constructor(parts: InsightParts) {
     this.#parts = parts;
@@ -85,27 +84,25 @@ export class CacheInsight implements Insight {
     return question && JSON.stringify({ process: this.#self, answer: this.#answerTo(question) });
   }
 
-  /** Whoever asks again and again gets the same answer for a while, so that answering takes little of the process's time. */
   #answerTo(question: Question): Answers[keyof Answers] {
-    const topic = JSON.stringify(question);
-    const known = this.#answers.get(topic);
-    const began = monotonicMs();
-    if (known && began < known.until) return known.answer;
-    const answer = this.#freshAnswerTo(question);
-    const tookMs = monotonicMs() - began;
-    this.#answers.set(topic, { answer, until: monotonicMs() + tookMs * restPerAnswer });
-    return answer;
-  }
-
-  #freshAnswerTo(question: Question): Answers[keyof Answers] {
     switch (question.topic) {
       case 'snapshot':
         return this.snapshot();
       case 'audit':
-        return this.audit();
+        return this.#auditForNow();
       case 'recent':
         return this.recent(question.method);
     }
+  }
+
+  /** Whoever asks again and again gets the same audit for a while, so that audits take little of the process's time. */
+  #auditForNow(): Audit {
+    const began = monotonicMs();
+    if (this.#audit && began < this.#audit.until) return this.#audit.answer;
+    const answer = this.audit();
+    const ended = monotonicMs();
+    this.#audit = { answer, until: ended + (ended - began) * restPerAudit };
+    return answer;
   }
 
   get #self(): Snapshot['process'] {
