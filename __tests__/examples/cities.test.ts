@@ -1,7 +1,8 @@
 /** The example runs in processes of its own: PGlite loads itself in ways that jest does not allow. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { buildSync } from 'esbuild';
 import { repositoryRoot } from '../support/find-binary.js';
 import { startMemcached, startRedis, type TestServer } from '../support/servers.js';
@@ -30,7 +31,13 @@ beforeAll(() => {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    alias: { cachette: './src/index.ts', 'cachette/postgres': './src/integrations/postgres.ts' },
+    alias: {
+      cachette: './src/index.ts',
+      'cachette/inspector': './src/observe/inspector.ts',
+      'cachette/postgres': './src/integrations/postgres.ts',
+    },
+    // where the page lies
+    define: { __dirname: JSON.stringify(join(root, 'src', 'observe', 'inspector')) },
     keepNames: true,
     logLevel: 'silent',
   });
@@ -167,10 +174,31 @@ describe('npm start', () => {
     withinMs,
   );
 
+  it(
+    'shows the cache as a page while it runs, and ends with what the audit says',
+    async () => {
+      const args = [join(directory, 'main.js'), '--inspect', '--seconds', '2', '--readers', '3'];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const url = new Promise<string>((resolve) => {
+        let sofar = '';
+        child.stdout.on('data', (chunk: Buffer) => {
+          sofar += chunk.toString();
+          const [, found] = /The cache as a page: (\S+)\n/.exec(sofar) ?? [];
+          if (found !== undefined) resolve(found);
+        });
+      });
+      const [stdout, page] = await Promise.all([text(child.stdout), url.then(fetch).then((answer) => answer.text())]);
+      expect(page).toContain('<title>');
+      expect(stdout).toMatch(/^The audit (says:\n- |has found nothing to change\.$)/m);
+      expect(child.exitCode ?? 0).toBe(0);
+    },
+    withinMs,
+  );
+
   it('explains itself', async () => {
     const { code, stdout } = await node('main.js', '--help');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N[^]+--processes N[^]+--outage/);
+    expect(stdout).toMatch(/--store URI[^]+--seconds N[^]+--readers N[^]+--processes N[^]+--inspect[^]+--outage/);
   });
 
   it.each([
