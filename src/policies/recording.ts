@@ -70,7 +70,7 @@ const ttlsPerSpan = 20;
 const minSpanMs = 600_000;
 const maxSpanMs = 86_400_000;
 /** The part of {@link RecorderBounds.maxEntries} over which accesses may be merged. */
-const reachPart = 1 / 16;
+const reachPart = 1 / 2;
 
 export class Recorder {
   readonly #maxKeys: number;
