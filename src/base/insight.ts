@@ -227,3 +227,9 @@ export interface Insight {
 
 /** Under this a cache keeps its insight, out of its users' sight: `cache[insight]`. The same in every copy of this package. */
 export const insight: unique symbol = Symbol.for('cachette.insight') as never;
+
+/** What stands before the first colon: `product` of the tag `product:1`, `invalidated` of the reason `invalidated: product:1`. */
+export function kindOf(text: string): string {
+  const end = text.indexOf(':');
+  return end < 0 ? text : text.slice(0, end);
+}

@@ -2,7 +2,7 @@
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { OutcomeStatus, Tier } from '../base/events.js';
-import type { LoadStats, MethodStats } from '../base/insight.js';
+import { kindOf, type LoadStats, type MethodStats } from '../base/insight.js';
 import type { Policy } from './policy.js';
 
 /** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
@@ -61,8 +61,7 @@ export class Counts {
   #miss(reason: string): void {
     this.misses++;
     if (isOfInvalidation(reason)) this.#invalidatedBy(reason);
-    const end = reason.indexOf(':');
-    const kind = end < 0 ? reason : reason.slice(0, end);
+    const kind = kindOf(reason);
     if (this.reasons.has(kind) || this.reasons.size < reasonsAtMost)
       this.reasons.set(kind, (this.reasons.get(kind) ?? 0) + 1);
   }
@@ -168,12 +167,6 @@ export class Counts {
       maxMs: times ? times.max / 1_000 : 0,
     };
   }
-}
-
-/** `product` of `product:1`. */
-export function kindOf(tag: string): string {
-  const end = tag.indexOf(':');
-  return end < 0 ? tag : tag.slice(0, end);
 }
 
 /** Whether a miss for this reason found an entry that somebody had invalidated or expired. */

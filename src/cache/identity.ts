@@ -3,7 +3,7 @@
  * The class is the runtime class, so that `UserRepo` and `OrderRepo` never share what they inherit from `Repository`.
  */
 
-import { textOf as shownError } from '../base/errors.js';
+import { textOf } from '../base/errors.js';
 import { crypto } from '../policies/crypto.js';
 import { cacheIdentity } from '../policies/key.js';
 import type { AsyncMethod } from './options.js';
@@ -172,7 +172,7 @@ export class MethodIdentity {
       if (typeof instance === 'string') return seat.ofInstance(instance, false);
       return this.#withoutIdentity(seat, `gave ${instance === null ? 'null' : typeof instance}`);
     } catch (error) {
-      return this.#withoutIdentity(seat, `threw ${shownError(error)}`);
+      return this.#withoutIdentity(seat, `threw ${textOf(error)}`);
     }
   }
 
@@ -325,7 +325,7 @@ function idOf(source: MethodSource, runtimeClass: Class, className: string): str
  * can only be called on the class that declares it, and a class that extends nothing is the one.
  */
 function privateSuffix(source: MethodSource, runtimeClass: Class): string {
-  return source.isStatic || parentOf(runtimeClass) === undefined ? '' : `^${digest(textOf(source)).slice(0, 8)}`;
+  return source.isStatic || parentOf(runtimeClass) === undefined ? '' : `^${digest(sourceTextOf(source)).slice(0, 8)}`;
 }
 
 /**
@@ -340,7 +340,7 @@ function suffixOf(source: MethodSource, runtimeClass: Class): string {
     return isStatic && key in prototypeOf(runtimeClass) ? '^static' : '';
   }
   const declaring = home === undefined ? undefined : classNameOf((isStatic ? home : home.constructor) as Class);
-  return `^${declaring ?? digest(textOf(source)).slice(0, 8)}`;
+  return `^${declaring ?? digest(sourceTextOf(source)).slice(0, 8)}`;
 }
 
 /** The objects of the prototype chain that have `key` themselves, nearest first. */
@@ -388,13 +388,13 @@ function claimant(source: MethodSource, fingerprint: string, isGiven: boolean): 
 }
 
 function sourceMark(source: MethodSource): string {
-  return `${source.isStatic ? 'static ' : ''}${source.name} ${digest(textOf(source))}`;
+  return `${source.isStatic ? 'static ' : ''}${source.name} ${digest(sourceTextOf(source))}`;
 }
 
 /** The text of the method as it was written, under all decorators of ours. */
-function textOf(source: MethodSource): string {
+function sourceTextOf(source: MethodSource): string {
   const inner = sources.get(source.original);
-  return inner === undefined ? Function.prototype.toString.call(source.original) : textOf(inner);
+  return inner === undefined ? Function.prototype.toString.call(source.original) : sourceTextOf(inner);
 }
 
 const fingerprints = new WeakMap<object, string>();

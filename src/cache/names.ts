@@ -100,6 +100,11 @@ export class Names {
     return name.slice(this.#tagPrefix.length + 1);
   }
 
+  /** Of generations, those that are tags, for people. */
+  shownTags(names: readonly string[]): string[] {
+    return names.filter((name) => this.isTag(name)).map((name) => this.shownTag(name));
+  }
+
   /** The first part of the keys of a method's entries. */
   entryPrefix({ id, version, partition, instance }: EntryPlace): string {
     const parts = [this.#prefix];

@@ -3,13 +3,13 @@
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
-import type { Audit, CacheStats } from '../base/insight.js';
+import { type Audit, type CacheStats, kindOf } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
 import type { SampledKey } from '../policies/event-log.js';
 import type { Recorder } from '../policies/recording.js';
 import type { LocalHit } from '../stores/store.js';
 import { audit, type MemoryFacts } from './audit.js';
-import { Counts, isOfInvalidation, kindOf } from './counts.js';
+import { Counts, isOfInvalidation } from './counts.js';
 import type { Names } from './names.js';
 import type { Policy } from './policy.js';
 
@@ -111,14 +111,13 @@ export class Outcomes {
   }
 
   #emit({ status, method, key, tier, reason, entry, tags, durationMs, listener }: AnsweredCall): void {
-    const own = entry?.generations.map(([name]) => name).filter((name) => this.#names.isTag(name));
     const outcome: Outcome = {
       status,
       method,
       key,
       tier,
       reason,
-      tags: own?.map((name) => this.#names.shownTag(name)) ?? tags,
+      tags: entry ? this.#names.shownTags(entry.generations.map(([name]) => name)) : tags,
       ageMs: entry && Math.max(0, this.#clock.now() - entry.writtenAt),
       durationMs: durationMs(),
     };
@@ -136,9 +135,7 @@ export class Outcomes {
   stored(counts: Counts, key: string, entry: Entry): void {
     if (!this.#recorder || !entry.payload) return;
     const names = entry.generations.map(([name]) => name);
-    const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
-    const bytes = this.#sizeOf(counts, entry);
-    counts.stored(tags, bytes);
+    counts.stored(this.#names.shownTags(names), this.#sizeOf(counts, entry));
     this.#recorder.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
   }
 
@@ -146,8 +143,7 @@ export class Outcomes {
   removed(names: readonly string[]): void {
     if (!this.#recorder) return;
     this.#recorder.removed(names, this.#clock.now());
-    const tags = names.filter((name) => this.#names.isTag(name)).map((name) => this.#names.shownTag(name));
-    const kinds = new Set(tags.map(kindOf));
+    const kinds = new Set(this.#names.shownTags(names).map(kindOf));
     for (const counts of this.#methods.values()) counts.noteKinds(kinds);
   }
 

@@ -1,14 +1,14 @@
 /** Runs a method once more for some hits, in the background, and tells where the entry was wrong: `verify`. */
 
-import { textOf } from '../base/errors.js';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Entry } from '../base/entry.js';
+import { textOf } from '../base/errors.js';
 import { later, withDeadline } from '../policies/deadline.js';
 import { differences } from '../policies/difference.js';
+import { LRUCache } from '../policies/lru.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Look } from './look.js';
-import { LRUCache } from '../policies/lru.js';
 import { currentScope, transactionOf, withoutScope, withScope } from './scope.js';
 
 /** Hits that wait for their turn; one more is not verified. */
@@ -172,8 +172,8 @@ class Verifier {
     const { method, key, counts } = subject;
     this.#told.set(key, entry.writtenAt);
     const { names, outcomes } = this.#core;
-    const tags = entry.generations.map(([name]) => name).filter((name) => names.isTag(name));
-    outcomes.mismatch(counts, { method, key, tags: tags.map((name) => names.shownTag(name)), differences: found });
+    const tags = names.shownTags(entry.generations.map(([name]) => name));
+    outcomes.mismatch(counts, { method, key, tags, differences: found });
   }
 }
 

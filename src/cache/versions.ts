@@ -1,6 +1,6 @@
 /** The current versions of what is cached, as users' functions tell them: those who ask in the same tick share an answer. */
 
-import { textOf as shownError } from '../base/errors.js';
+import { textOf } from '../base/errors.js';
 import { withDeadline } from '../policies/deadline.js';
 
 /** Asks the user's function. May throw. */
@@ -51,9 +51,9 @@ export class Versions {
   /** The same, and nobody shares the answer: inside a transaction it may be one that nobody else will ever get. */
   async alone(where: string, ask: AskVersion): Promise<string | undefined> {
     try {
-      return textOf(await withDeadline(askNow(ask), this.#deadlineMs));
+      return versionTextOf(await withDeadline(askNow(ask), this.#deadlineMs));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : shownError(error);
+      const reason = error instanceof Error ? error.message : textOf(error);
       this.#report(`${where}, version: ${reason}; the call is answered without the cache`, error);
       return undefined;
     }
@@ -65,7 +65,7 @@ async function askNow(ask: AskVersion): Promise<unknown> {
 }
 
 /** A number, its text and a date of that number are three versions. */
-function textOf(version: unknown): string {
+function versionTextOf(version: unknown): string {
   if (typeof version === 'string') return `s${version}`;
   if (typeof version === 'number' && !Number.isNaN(version)) return `n${version}`;
   if (version instanceof Date && !Number.isNaN(version.getTime())) return `d${version.getTime()}`;

@@ -56,12 +56,6 @@ function countsOf(method: string, stats: MethodStats): CallCount[] {
   ];
 }
 
-/** The words before a tag: `invalidated` of `invalidated: product:1`. */
-export function reasonKind(reason: string): string {
-  const end = reason.indexOf(':');
-  return end < 0 ? reason : reason.slice(0, end);
-}
-
 /** Loads a library that is not part of this package's dependencies. */
 export async function loadPeer<T>(where: string, name: string, load: () => Promise<T>): Promise<T> {
   try {

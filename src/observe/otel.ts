@@ -16,9 +16,9 @@ import type {
   TracerProvider,
 } from '@opentelemetry/api';
 import type { LoadEvent, Outcome } from '../base/events.js';
-import type { Insight } from '../base/insight.js';
+import { type Insight, kindOf } from '../base/insight.js';
 import { check, oneOf, type Rule } from '../cache/policy.js';
-import { callCounts, insightOf, loadPeer, type ObservedCache, read, type Reading, reasonKind } from './observed.js';
+import { callCounts, insightOf, loadPeer, type ObservedCache, read, type Reading } from './observed.js';
 
 export type { ObservedCache };
 
@@ -316,7 +316,7 @@ class Spans {
       'cache.name': this.#cacheName,
       'code.function.name': method,
       'cache.result': status,
-      'cache.reason': reasonKind(reason),
+      'cache.reason': kindOf(reason),
       ...(tier && { 'cache.tier': tier }),
     };
   }

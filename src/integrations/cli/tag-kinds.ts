@@ -1,5 +1,7 @@
 /** Which kinds of tags a decorator's option can give, as its literals or the text of its function tell. Calls nothing. */
 
+import { kindOf } from '../../base/insight.js';
+
 /** Kinds are the texts before the first `:` of tags. `isAll`: there can be no others. */
 export interface TagKinds {
   readonly kinds: readonly string[];
@@ -18,10 +20,6 @@ export function tagKindsOf(tags: unknown): TagKinds {
 export function joined(all: readonly TagKinds[]): TagKinds {
   const kinds = [...new Set(all.flatMap((each) => each.kinds))];
   return { kinds, isAll: all.every(({ isAll }) => isAll) };
-}
-
-function kindOf(tag: string): string {
-  return tag.split(':', 1)[0] ?? '';
 }
 
 /** A literal in the place where it stood; the rest of the text, with each literal as `L`, tells whether there is more. */
