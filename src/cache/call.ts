@@ -340,6 +340,7 @@ export class Call {
     try {
       return await waitFor<T | Answer>(flight, work, {
         method,
+        time: this.#core.time,
         softMs: this.#hasFallback ? policy.softTimeoutMs : undefined,
         hardMs: policy.hardTimeoutMs,
         signal: this.#signal,

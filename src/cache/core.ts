@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import { InvalidationError, textOf } from '../base/errors.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
+import { type Time, timeOf } from '../policies/deadline.js';
 import { Flights } from '../policies/flight.js';
 import type { Tokens } from '../policies/generations.js';
 import type { Store } from '../stores/store.js';
@@ -38,7 +39,8 @@ export class Core {
   readonly names: Names;
   readonly events: Emitter;
   readonly outcomes: Outcomes;
-  readonly flights = new Flights();
+  readonly time: Time;
+  readonly flights: Flights;
   readonly writes = new Writes();
   readonly seen = new SeenTokens();
   readonly backOffs: BackOffs;
@@ -57,14 +59,18 @@ export class Core {
   constructor(parts: CoreParts) {
     this.store = parts.store;
     this.clock = parts.clock;
+    this.time = timeOf(parts.clock);
+    this.flights = new Flights(this.time);
     this.names = parts.names;
     this.events = parts.events;
     this.outcomes = parts.outcomes;
     this.#throwsUndelivered = parts.throwsUndelivered;
     this.#waitUntil = parts.waitUntil;
     this.backOffs = new BackOffs(parts.clock);
-    this.versions = new Versions(parts.deadlineMs, (message, cause) => {
-      this.report({ code: 'version', message, cause });
+    this.versions = new Versions({
+      deadlineMs: parts.deadlineMs,
+      time: this.time,
+      report: (message, cause) => this.report({ code: 'version', message, cause }),
     });
   }
 

@@ -75,10 +75,12 @@ export function afterFailure({ core, subject, look, load }: Failed, error: unkno
 }
 
 async function loadAnew(load: Load, aged: Aged, look: Look): Promise<void> {
+  const { core } = aged;
   const { method, policy } = aged.subject;
   const work = load.during(() => loadIn(load, aged, look));
   await waitFor<unknown>(load.flight, work, {
     method,
+    time: core.time,
     softMs: undefined,
     hardMs: policy.hardTimeoutMs,
     signal: undefined,

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 
 import { CacheConfigError } from '../base/errors.js';
 import { nearest } from '../base/suggest.js';
-import { type Backend, BackendError } from './backend.js';
+import { type Backend, BackendError, isBackend } from './backend.js';
 import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, reason, exportedClass } from './keyv.js';
 import { memcachedBackend } from './memcached.js';
 import { redisBackend } from './redis.js';
@@ -14,8 +14,8 @@ import { type HostPort, redact, StoreUri } from './uri-parts.js';
 
 export { type HostPort, type KeyvAdapterLike, type KeyvLike, redact, type StoreUri };
 
-/** A URI, a `Keyv` of version 5, or a store adapter for one. */
-export type StoreInput = string | KeyvLike | KeyvAdapterLike;
+/** A URI, a `Keyv` of version 5, a store adapter for one, or a {@link Backend} of one's own. */
+export type StoreInput = string | KeyvLike | KeyvAdapterLike | Backend;
 
 /** What a {@link StoreInput} turned out to be. */
 export type StoreTarget =
@@ -236,6 +236,8 @@ function fileOf(uri: StoreUri, name: string): string | undefined {
 // -------------------------------------------------------------------------------- Keyv, its adapters, factories
 
 function handedIn(input: unknown, where: string): StoreTarget {
+  if (isBackend(input))
+    return { kind: 'backend', name: input.name, open: () => new Share(input, () => Promise.resolve()) };
   const source = checkKeyv(input, where);
   const name = nameOf(source);
   return { kind: 'backend', name, open: () => keyvBackend(source, { name }) };
@@ -360,7 +362,7 @@ function shared(uri: StoreUri, make: () => Backend): Backend {
   });
 }
 
-/** The backend for one holder, whose closing must not close it for the others. */
+/** The backend for one holder, whose closing must not close it for others, nor for who handed it in. */
 class Share implements Backend {
   readonly name: string;
   readonly maxTextBytes: number;
