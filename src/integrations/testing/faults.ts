@@ -129,10 +129,14 @@ export class Faults {
   readonly #waiting = new Set<() => void>();
   /** Sends off those that let the next one pass. */
   #held: (() => void)[] = [];
-  isClosed = false;
+  #isClosed = false;
 
   constructor({ clock = systemClock }: FaultOptions) {
     this.#time = timeOf(clock);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /**
@@ -145,7 +149,7 @@ export class Faults {
    * - `reorder`: it happens after the next one has, or after `ms` where none has come by then
    */
   run<T>(fault: CommonFault | undefined, act: () => Promise<T>): Promise<T> {
-    if (this.isClosed) return Promise.reject(closedError());
+    if (this.#isClosed) return Promise.reject(closedError());
     const overtaken = this.#held.splice(0);
     const release = (): void => overtaken.forEach((send) => send());
     const happen = async (): Promise<T> => {
@@ -177,18 +181,9 @@ export class Faults {
     }
   }
 
-  /** It happens after `ms`, and nobody hears how it ended. */
-  later(ms: number, act: () => Promise<unknown>): void {
-    const cancel = this.#time.later(ms, () => {
-      this.#cancels.delete(cancel);
-      unheard(act());
-    });
-    this.#cancels.add(cancel);
-  }
-
   /** What is under way never happens, and who waits is told. */
   close(): void {
-    this.isClosed = true;
+    this.#isClosed = true;
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
     for (const giveUp of [...this.#waiting]) giveUp();
@@ -209,9 +204,23 @@ export class Faults {
     try {
       return await act();
     } finally {
-      if (ms > 0) this.later(ms, act);
-      else unheard(act());
+      this.#again(act, ms);
     }
+  }
+
+  #again(act: () => Promise<unknown>, ms: number): void {
+    if (this.#isClosed) return;
+    if (ms > 0) this.#later(ms, act);
+    else unheard(act());
+  }
+
+  /** It happens after `ms`, and nobody hears how it ended. */
+  #later(ms: number, act: () => Promise<unknown>): void {
+    const cancel = this.#time.later(ms, () => {
+      this.#cancels.delete(cancel);
+      unheard(act());
+    });
+    this.#cancels.add(cancel);
   }
 
   #afterNext<T>(act: () => Promise<T>, ms: number | undefined): Promise<T> {

@@ -13,6 +13,7 @@ import {
   Faults,
   lengthRule,
   planned,
+  unheard,
 } from './faults.js';
 
 /** A command on its way to a store. */
@@ -204,7 +205,7 @@ class FaultyStore implements Backend {
       case 'partial':
         return this.#faults.run(undefined, () => partly(keys, carry.some));
       case 'late':
-        this.#faults.later(fault.ms, carry.all);
+        unheard(this.#faults.run({ kind: 'delay', ms: fault.ms }, carry.all));
         return new Promise(() => {});
       default:
         return this.#faults.run(fault, carry.all);
