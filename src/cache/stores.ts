@@ -66,7 +66,7 @@ function busForNothing(): CacheConfigError {
 }
 
 function openBackend(targets: readonly BackendTarget[], { settings, clock, report }: StoreParts): Backend {
-  const backends = targets.map((target) => target.open());
+  const backends = targets.map((target) => target.open(clock));
   if (backends.length === 1) return backends[0] as Backend;
   return layered(backends, {
     clock,
