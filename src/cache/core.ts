@@ -3,7 +3,8 @@
 import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
-import { InvalidationError, textOf } from '../base/errors.js';
+import { InvalidationError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
 import { type Time, timeOf } from '../policies/deadline.js';
 import { Flights } from '../policies/flight.js';

@@ -2,7 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Entry } from '../base/entry.js';
-import { textOf } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { withDeadline } from '../policies/deadline.js';
 import { differences } from '../policies/difference.js';
 import { atMost, LRUCache } from '../policies/lru.js';
