@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
+import { randomProgram } from './random-programs.mjs';
 import { replay } from './replay.mjs';
 import { explore } from './explore.mjs';
 import { findMutants } from './find-mutants.mjs';
@@ -15,7 +16,8 @@ for values that are stale after an invalidation.
   --programs N    so many over the whole table (default 57,000)
   --cell TEXT     only cells with this in their names, such as 'joiner / tag'
   --from SEED     the first seed (default 1)
-  --seed SEED     one program, step by step, in the one cell that --cell names
+  --seed SEED     one program, step by step, in the cells that --cell names
+  --program JSON  the same for a program that was shown
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
   --list          the names of the cells
   --write         writes what was seen into docs/reliability.md
@@ -30,6 +32,7 @@ const { values } = parseArgs({
     cell: { type: 'string', default: '' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    program: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -45,7 +48,9 @@ async function main() {
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
   if (values.mutants) return (await findMutants({ write: values.write })) || fail();
   await ensureBuilt();
-  if (values.seed !== undefined) return replay(chosen, Number(values.seed));
+  if (values.program !== undefined) return replay(chosen, () => JSON.parse(/** @type {string} */ (values.program)));
+  if (values.seed !== undefined)
+    return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
   const isRight = await explore(chosen, {
     programs: Number(values.programs),
     from: Number(values.from),
