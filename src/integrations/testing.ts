@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export { busContract, type BusContractOptions } from './testing/bus-contract.js';
 export type { ContractTest } from './testing/contract.js';
 export { ExpectationError, expectHit, expectMiss } from './testing/expect.js';
 export { faultyBus, type BusFault, type BusPlan, type MessageInTransit } from './testing/faulty-bus.js';
