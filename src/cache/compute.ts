@@ -8,7 +8,8 @@
  */
 
 import type { Entry, Generation, Payload } from '../base/entry.js';
-import { CacheConfigError, textOf } from '../base/errors.js';
+import { CacheConfigError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { UnstorableError } from '../policies/codec.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { generationLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';

@@ -1,9 +1,10 @@
 /** What all calls of one cache share. */
 
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
-import { InvalidationError, textOf } from '../base/errors.js';
+import { InvalidationError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
 import { type Time, timeOf } from '../policies/deadline.js';
 import { Flights } from '../policies/flight.js';
@@ -46,12 +47,12 @@ export class Core {
   readonly backOffs: BackOffs;
   readonly versions: Versions;
   /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
-  readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
+  readonly hints = new LRUCache<string, readonly string[]>(atMost(remembered));
   /** Writes that run, whose invalidations come when they have ended. */
   readonly writers = new Running();
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
-  readonly #warned = new LRUCache<string, true>({ max: remembered });
+  readonly #warned = new LRUCache<string, true>(atMost(remembered));
   readonly #throwsUndelivered: boolean;
   readonly #background = new Set<Promise<unknown>>();
   readonly #waitUntil: CoreParts['waitUntil'];
@@ -268,7 +269,7 @@ class Running {
 export class Writes {
   readonly #underWay = new Map<string, Promise<boolean>>();
   readonly #changed = new LRUCache<string, number>({
-    max: remembered,
+    ...atMost(remembered),
     dispose: (change, _key, why) => {
       if (why === 'evict') this.#fallenOut = change;
     },
@@ -336,7 +337,7 @@ export class Writes {
 /** Keys whose method has failed lately. While an old value is served it is left alone for a while. */
 export class BackOffs {
   readonly #clock: Clock;
-  readonly #until = new LRUCache<string, number>({ max: remembered });
+  readonly #until = new LRUCache<string, number>(atMost(remembered));
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -357,7 +358,7 @@ export class BackOffs {
 
 /** When this process first read a token, in the time of the flights. */
 export class SeenTokens {
-  readonly #seen = new LRUCache<string, { readonly token: string; readonly at: number }>({ max: remembered });
+  readonly #seen = new LRUCache<string, { readonly token: string; readonly at: number }>(atMost(remembered));
 
   note(tokens: Tokens, at: number): void {
     for (const [name, token] of tokens) {

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { Outcome } from '../base/events.js';
 import type { Answered, Answers, Audit, Insight, Question, Snapshot } from '../base/insight.js';
 import { crypto } from '../policies/crypto.js';
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import { readAnswer, readQuestion } from './answers.js';
 import type { Core } from './core.js';
 
@@ -30,7 +30,7 @@ export interface InsightParts {
 
 export class CacheInsight implements Insight {
   readonly #parts: InsightParts;
-  readonly #recent = new LRUCache<string, Outcome[]>({ max: methodsWatched });
+  readonly #recent = new LRUCache<string, Outcome[]>(atMost(methodsWatched));
   #process: Snapshot['process'] | undefined;
   #unwatch: (() => void) | undefined;
   #askedAt = -Infinity;

@@ -1,6 +1,7 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
-import { CacheConfigError, isInvalidationError, textOf } from '../base/errors.js';
+import { CacheConfigError, isInvalidationError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { freshnessOf, isAging } from '../policies/freshness.js';
 import { UnkeyableError } from '../policies/key.js';

@@ -2,10 +2,10 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Entry } from '../base/entry.js';
-import { textOf } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { withDeadline } from '../policies/deadline.js';
 import { differences } from '../policies/difference.js';
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Look } from './look.js';
@@ -58,7 +58,7 @@ class Verifier {
   readonly #core: Core;
   /** By key, so that a hot one does not keep others out. */
   readonly #waiting = new Map<string, Served>();
-  readonly #told = new LRUCache<string, number>({ max: toldAtMost });
+  readonly #told = new LRUCache<string, number>(atMost(toldAtMost));
   #working: Promise<void> | undefined;
   #isEnding = false;
   /** Ends the pause before an entry is read once more, if there is one. */

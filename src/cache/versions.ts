@@ -1,6 +1,6 @@
 /** The current versions of what is cached, as users' functions tell them: those who ask in the same tick share an answer. */
 
-import { textOf } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { type Time, withDeadline } from '../policies/deadline.js';
 
 /** Asks the user's function. May throw. */

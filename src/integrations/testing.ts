@@ -13,3 +13,13 @@ export { faultyStore, type StoreCommand, type StoreFault, type StorePlan } from 
 export type { CommonFault, FaultOptions } from './testing/faults.js';
 export { manualClock, type ManualClock } from './testing/manual-clock.js';
 export { storeContract, type StoreContractOptions } from './testing/store-contract.js';
+export { Random } from './testing/random.js';
+export {
+  type RunOptions,
+  Scheduler,
+  type SchedulerOptions,
+  SimulatedProcess,
+  type StepOptions,
+} from './testing/scheduler.js';
+export { SimulatedBus } from './testing/simulated-bus.js';
+export { SimulatedServer, type SimulatedServerOptions } from './testing/simulated-server.js';

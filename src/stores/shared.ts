@@ -3,7 +3,7 @@
  * `report` and becomes an answer, never an error of the caller.
  */
 
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import { type Entry, type Generation, keptMs, type Lifetime, remainingMs } from '../base/entry.js';
 import type { CacheProblem } from '../base/events.js';
@@ -54,9 +54,9 @@ export class SharedStore implements Store {
   readonly #remover: Remover;
   readonly #servers: Servers;
   readonly #mints = new Map<string, Promise<string | undefined>>();
-  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>({ max: rememberedTouches });
+  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>(atMost(rememberedTouches));
   /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
-  readonly #wanted = new LRUCache<string, number>({ max: rememberedTouches });
+  readonly #wanted = new LRUCache<string, number>(atMost(rememberedTouches));
   #loading: Promise<unknown> | undefined;
   /**
    * A deadline has passed in this very turn of the event loop. Who reads now has waited for just that, for a write of its

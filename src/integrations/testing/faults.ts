@@ -4,7 +4,8 @@
  */
 
 import { type Clock, systemClock } from '../../base/clock.js';
-import { CacheConfigError, textOf } from '../../base/errors.js';
+import { CacheConfigError } from '../../base/errors.js';
+import { textOf } from '../../base/text.js';
 import { nearest } from '../../base/suggest.js';
 import { type Time, timeOf } from '../../policies/deadline.js';
 import { BackendError, type BackendFailure } from '../../stores/backend.js';

@@ -1,0 +1,23 @@
+/** One program, step by step: what a seed stands for. */
+
+import { builtLibrary, loadLibrary } from './library.mjs';
+import { randomProgram } from './random-programs.mjs';
+import { runProgram } from './run-program.mjs';
+import { noTally } from './tally.mjs';
+
+/**
+ * @param {readonly import('./table.mjs').Cell[]} cells
+ * @param {number} seed
+ */
+export async function replay(cells, seed) {
+  const library = await loadLibrary(builtLibrary);
+  for (const cell of cells) {
+    const program = randomProgram(seed, cell, library.Random);
+    // modules that the first command of a process loads come in their own time
+    await runProgram(program, cell, library, noTally());
+    console.log(`${cell.name}, ${JSON.stringify(program)}`);
+    const wrong = await runProgram(program, cell, library, noTally(), (step) => console.log(`  ${step}`));
+    console.log(wrong.length === 0 ? 'Nothing was wrong.' : wrong.join('\n'));
+    if (wrong.length > 0) process.exitCode = 1;
+  }
+}
