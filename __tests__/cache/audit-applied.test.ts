@@ -1,7 +1,7 @@
 /** A badly configured service is run, audited, changed as the audit says, and run again: it comes out as predicted. */
 
 import { type Audit, createCache, type Finding } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { seeded } from '../support/random.js';
 
 interface Settings {
@@ -11,7 +11,7 @@ interface Settings {
 
 /** The same calls each time: popular products, seven a second, over half an hour; now and then one is changed. */
 async function run({ ttlMs, maxEntries }: Settings): Promise<{ hitRate: number; audit: Audit }> {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const cache = createCache(`memory://?maxEntries=${maxEntries}`, { clock });
   class Products {
     @cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, copies: 'shared' })
@@ -27,7 +27,7 @@ async function run({ ttlMs, maxEntries }: Settings): Promise<{ hitRate: number; 
   const products = new Products();
   const random = seeded(7);
   for (let i = 0; i < 12_000; i++) {
-    clock.advance(150);
+    await clock.advance(150);
     const id = Math.floor(1_000 ** random()) - 1;
     if (random() < 0.002) await products.update(id);
     else await products.find(id);

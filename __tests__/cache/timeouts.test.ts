@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Cache, createCache, isCacheTimeoutError } from 'cachette';
 import { errorOf, told as toldOf } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
@@ -19,7 +19,7 @@ let problems: string[];
 let works: Promise<unknown>[];
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
   works = [];
   cache = createCache('memory://', { clock, deadline: 50, waitUntil: (work) => works.push(work) });
   problems = [];
@@ -86,7 +86,7 @@ describe('timeout.hard', () => {
   it('is covered by staleIfError, once for all who wait', async () => {
     const read = cache.wrap('x', x.run, { ttl, staleIfError: '1h', timeout: { hard: 20 } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     for (const answer of await Promise.all([told(read), told(read)])) expect(answer).toEqual([0, 'stale: error']);
     expect(problems).toEqual(['stale-if-error']);
@@ -279,7 +279,7 @@ describe('a signal among the arguments', () => {
     gate.open('!');
     await read('a');
     gate = new Gate();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const mine = new AbortController();
     const first = errorOf(read('a', mine.signal));
     await jobs();
@@ -297,7 +297,7 @@ describe('a signal among the arguments', () => {
     gate.open('!');
     await read('a');
     gate = new Gate();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const mine = new AbortController();
     const first = errorOf(read('a', mine.signal));
     await jobs();
@@ -315,7 +315,7 @@ describe('timeout.soft', () => {
   it('serves the old value, and the method goes on and stores', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     for (const answer of await Promise.all([told(read), told(read)])) expect(answer).toEqual([0, 'stale: timeout']);
     const run = await x.begun();
@@ -328,7 +328,7 @@ describe('timeout.soft', () => {
   it('serves what comes in time', async () => {
     const read = cache.wrap('x', x.run, { ...options, timeout: { soft: '5s' } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     const reading = told(read);
     await (await x.begun()).end();
@@ -347,7 +347,7 @@ describe('timeout.soft', () => {
   it('goes on to the hard one where the old value has become wrong', async () => {
     const read = cache.wrap('x', x.run, { ...options, tags: 'a', timeout: { soft: 5, hard: 20 } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const reading = errorOf(read());
     const run = await x.begun();
     await cache.invalidate('a');
@@ -367,7 +367,7 @@ describe('timeout.soft', () => {
     await jobs();
     gate.open(0);
     await first;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const hanging = new Gate<number>();
     const readAgain = cache.wrap(
       'o2',
@@ -378,7 +378,7 @@ describe('timeout.soft', () => {
       { ...options, timeout: { soft: 5, hard: 25 } },
     );
     await readAgain();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     expect(await told(readAgain)).toEqual([0, 'stale: timeout']);
     expect(signal?.aborted).toBe(false);
@@ -392,11 +392,11 @@ describe('timeout.soft', () => {
   it('tells of a failure that comes later, and leaves the method alone for a while', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: timeout']);
     await (await x.begun()).fail(failure);
     expect(problems).toEqual(['late']);
-    clock.advance(999);
+    await clock.advance(999);
     expect(await told(read)).toEqual([0, 'stale: error']);
     expect(x.runs).toBe(2);
   });
@@ -405,7 +405,7 @@ describe('timeout.soft', () => {
     const notFound = new Error('not found');
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1h', when: (e) => e !== notFound } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: timeout']);
     await (await x.begun()).fail(notFound);
     const reading = errorOf(read());
@@ -421,7 +421,7 @@ describe('timeout.soft', () => {
     const process = new SteppedProcess({}, { clock });
     const read = process.cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     const outcomes: string[] = [];
     process.cache.on('outcome', ({ status, reason }) => outcomes.push(`${status}: ${reason}`));
@@ -450,7 +450,7 @@ describe('timeout.soft', () => {
     }
     const shop = new Shop();
     await shop.find(['a', 'b']);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     expect(await shop.find(['a', 'b'])).toEqual(['a0', 'b0']);
     gate.open();

@@ -6,7 +6,6 @@ import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, nameOfKeyv
 import {
   checkPlan,
   closedError,
-  type CommonFault,
   commonRules,
   type FaultOptions,
   type FaultRules,
@@ -24,23 +23,61 @@ export interface StoreCommand {
   readonly keys: readonly string[];
 }
 
-/**
- * What befalls a command. All times are in milliseconds.
- * - `throw`: it is not carried out, and rejects with `error`; by default with one as of a server that is out of reach
- * - `delay`: it takes `ms` longer to get there; of the `answer`: it is carried out at once, and its answer takes `ms` longer
- * - `hang`: it is not carried out, and never answered
- * - `drop`: it is carried out, and its answer is lost: never answered
- * - `double`: it is carried out and answered, and carried out once more, at once or after `ms`
- * - `reorder`: the next command overtakes it: it is carried out after that, or after `ms` where none has come by then
- * - `evict`: `keys`, by default its own, are gone from the store just before it is carried out
- * - `partial`: of its keys only the first half is carried out, of one key nothing; rejects
- * - `late`: it is carried out after `ms`, and never answered: for `ms` above the deadline of the cache
- */
+/** What befalls a command: one fault, of one kind. All times are in milliseconds, from 0. */
 export type StoreFault =
-  | CommonFault
-  | { readonly kind: 'evict'; readonly keys?: readonly string[] | undefined }
-  | { readonly kind: 'partial' }
-  | { readonly kind: 'late'; readonly ms: number };
+  | {
+      /** It is not carried out, and rejects. */
+      readonly kind: 'throw';
+      /** With what it rejects. Default: an error as of a server that is out of reach. */
+      readonly error?: unknown;
+    }
+  | {
+      /** It takes longer. */
+      readonly kind: 'delay';
+      /** By so much. */
+      readonly ms: number;
+      /**
+       * `command`: it takes longer to get there, and is carried out then. `answer`: it is carried out at once, and its answer
+       * takes longer, so that what was read is old when it comes. Default: `command`.
+       */
+      readonly of?: 'command' | 'answer' | undefined;
+    }
+  | {
+      /** It is not carried out, and never answered. */
+      readonly kind: 'hang';
+    }
+  | {
+      /** It is carried out, and its answer is lost: never answered. */
+      readonly kind: 'drop';
+    }
+  | {
+      /** It is carried out after a while, and never answered: a success that comes after the deadline. */
+      readonly kind: 'late';
+      /** After so long; more than the deadline of the cache. */
+      readonly ms: number;
+    }
+  | {
+      /** It is carried out and answered, and carried out once more. */
+      readonly kind: 'double';
+      /** So long after its answer. Default: at once. */
+      readonly ms?: number | undefined;
+    }
+  | {
+      /** The next command overtakes it: it is carried out and answered when that is over. */
+      readonly kind: 'reorder';
+      /** And after so long at the latest. Default: it waits for the next one. */
+      readonly ms?: number | undefined;
+    }
+  | {
+      /** Keys are gone from the store just before it is carried out. */
+      readonly kind: 'evict';
+      /** Which ones. Default: its own. */
+      readonly keys?: readonly string[] | undefined;
+    }
+  | {
+      /** Of its keys only the first half is carried out, of one key nothing; rejects. */
+      readonly kind: 'partial';
+    };
 
 /** Says what befalls a command; undefined: nothing. Asked once for each command, when it is sent. */
 export type StorePlan = (command: StoreCommand) => StoreFault | undefined;
