@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.js';
 import { type Duration, durationMs } from '../../base/duration.js';
 import { CacheConfigError } from '../../base/errors.js';
+import { breakerLoaded } from '../../policies/breaker.js';
 import { nextTurn } from '../../policies/deadline.js';
 
 /** Give it to `createCache` as `clock`: the cache then has no other time and no other timers. */
@@ -105,6 +106,8 @@ class StandingClock implements ManualClock {
   }
 
   async #advance(ms: number): Promise<void> {
+    // A first command that waits for it would set its deadline only after the time has moved.
+    await breakerLoaded();
     await jobsDone();
     const end = this.#monotonic + ms;
     for (let timer = this.#nextUntil(end); timer; timer = this.#nextUntil(end)) {
