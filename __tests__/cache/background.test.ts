@@ -6,6 +6,7 @@ import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
 import { until } from '../support/until.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -15,7 +16,7 @@ let outcomes: string[];
 
 beforeEach(() => {
   clock = manualClock();
-  cache = createCache('memory://', { clock });
+  cache = createCache('memory://', { clock: timeOfDay(clock) });
   outcomes = [];
   cache.on('outcome', ({ status, reason }: Outcome) => outcomes.push(`${status}: ${reason}`));
   cache.on('error', () => {});
@@ -195,7 +196,10 @@ describe('over all processes', () => {
 
   beforeEach(() => {
     data = new Map();
-    [here, there] = [new SteppedTiers({ data }, { clock }), new SteppedTiers({ data }, { clock })];
+    [here, there] = [
+      new SteppedTiers({ data }, { clock: timeOfDay(clock) }),
+      new SteppedTiers({ data }, { clock: timeOfDay(clock) }),
+    ];
     for (const { cache: each } of [here, there]) each.on('error', () => {});
   });
 

@@ -10,6 +10,7 @@ import { manualClock, type ManualClock } from 'cachette/testing';
 import { type MemcachedTestServer, type RedisTestServer, startMemcached, startRedis } from '../support/servers.js';
 import { jobs } from '../support/stepped-backend.js';
 import { type Run, SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttlMs = 10_000;
 
@@ -30,7 +31,11 @@ function openPlace(name: string, stores: readonly string[]): Place {
   const clock = manualClock();
   const works = new Set<Promise<unknown>>();
   const open = (): Cache => {
-    const options = { clock, namespace: `races-${name.replaceAll(/\W+/g, '-')}`, deadline: '5s' as const };
+    const options = {
+      clock: timeOfDay(clock),
+      namespace: `races-${name.replaceAll(/\W+/g, '-')}`,
+      deadline: '5s' as const,
+    };
     const cache = createCache(stores, { ...options, waitUntil: (work) => works.add(work) });
     cache.on('warning', () => {});
     return cache;
@@ -299,7 +304,7 @@ function unleased(open: typeof SteppedProcess | typeof SteppedTiers): Place & { 
   const clock = manualClock();
   const works = new Set<Promise<unknown>>();
   const data = new Map<string, string>();
-  const options = { clock, waitUntil: (work: Promise<unknown>) => works.add(work) };
+  const options = { clock: timeOfDay(clock), waitUntil: (work: Promise<unknown>) => works.add(work) };
   const [here, there] = [new open({ data, lacks: ['add'] }, options), new open({ data, lacks: ['add'] }, options)];
   const close = async (): Promise<void> => {
     await here.close();

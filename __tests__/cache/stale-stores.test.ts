@@ -5,6 +5,7 @@ import { manualClock, type ManualClock } from 'cachette/testing';
 import { type MemcachedTestServer, type RedisTestServer, startMemcached, startRedis } from '../support/servers.js';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -42,7 +43,7 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
     clock = manualClock();
     works = [];
     cache = createCache(uris(), {
-      clock,
+      clock: timeOfDay(clock),
       namespace: `stale-${++caches}`,
       deadline: '5s',
       waitUntil: (work) => works.push(work),

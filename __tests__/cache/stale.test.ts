@@ -5,6 +5,7 @@ import { errorOf, told as toldOf } from '../support/calls.js';
 import { manualClock, type ManualClock } from 'cachette/testing';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const second = 1_000;
 const ttl = 10 * second;
@@ -20,7 +21,7 @@ let works: Promise<unknown>[];
 beforeEach(() => {
   clock = manualClock();
   works = [];
-  cache = createCache('memory://', { clock, waitUntil: (work) => works.push(work) });
+  cache = createCache('memory://', { clock: timeOfDay(clock), waitUntil: (work) => works.push(work) });
   problems = [];
   cache.on('error', ({ code }) => problems.push(code));
   A = 0;
@@ -144,7 +145,7 @@ describe('staleWhileRevalidate', () => {
     const waitUntil = (): void => {
       throw new Error('no context');
     };
-    const strict = createCache('memory://', { clock, waitUntil });
+    const strict = createCache('memory://', { clock: timeOfDay(clock), waitUntil });
     const codes: string[] = [];
     strict.on('error', ({ code }) => codes.push(code));
     strict.on('warning', () => {});
@@ -220,7 +221,7 @@ describe('staleWhileRevalidate', () => {
   });
 
   it('makes nothing of an old value that is kept in an outage either', async () => {
-    const tiers = new SteppedTiers({}, { clock, bus: false, maxStaleness: '1m' });
+    const tiers = new SteppedTiers({}, { clock: timeOfDay(clock), bus: false, maxStaleness: '1m' });
     const inner = tiers.cache.wrap('x', x.run, options);
     const outer = tiers.cache.wrap('outer', async () => [await inner()], { tags: 'b' });
     await fill(inner);
@@ -267,7 +268,7 @@ describe('staleWhileRevalidate', () => {
   });
 
   it('keeps close() waiting for no longer than four deadlines, and harms nobody afterwards', async () => {
-    const closing = new SteppedProcess({}, { clock, deadline: 20 });
+    const closing = new SteppedProcess({}, { clock: timeOfDay(clock), deadline: 20 });
     const read = closing.cache.wrap('x', x.run, options);
     await fill(read);
     await clock.advance(ttl);
@@ -368,7 +369,10 @@ describe('staleIfError', () => {
   // T0 reads x: old, runs the method · another process stores a new one · the method fails
   it('prefers what is fresh by then, and says so', async () => {
     const data = new Map<string, string>();
-    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock })) as [SteppedProcess, SteppedProcess];
+    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock: timeOfDay(clock) })) as [
+      SteppedProcess,
+      SteppedProcess,
+    ];
     const read = here.cache.wrap('x', x.run, options);
     await fill(read);
     await clock.advance(ttl);
@@ -454,7 +458,7 @@ describe('refreshAhead', () => {
   });
 
   it('goes by chance where the store cannot lease', async () => {
-    const process = new SteppedProcess({ lacks: ['add'] }, { clock });
+    const process = new SteppedProcess({ lacks: ['add'] }, { clock: timeOfDay(clock) });
     const slow = new SteppedMethod(() => {
       const until = performance.now() + 3;
       while (performance.now() < until);
@@ -481,7 +485,10 @@ describe('refreshAhead', () => {
 describe('a refresh over all processes', () => {
   it('runs in one of them, by the lease', async () => {
     const data = new Map<string, string>();
-    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock })) as [SteppedProcess, SteppedProcess];
+    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock: timeOfDay(clock) })) as [
+      SteppedProcess,
+      SteppedProcess,
+    ];
     const options = { ttl, staleWhileRevalidate: '1h', singleFlight: 'fleet' } as const;
     const readHere = here.cache.wrap('x', x.run, options);
     const readThere = there.cache.wrap('x', x.run, options);

@@ -7,6 +7,7 @@ import { errorOf, told as toldOf } from '../support/calls.js';
 import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -21,7 +22,7 @@ let works: Promise<unknown>[];
 beforeEach(() => {
   clock = manualClock();
   works = [];
-  cache = createCache('memory://', { clock, deadline: 50, waitUntil: (work) => works.push(work) });
+  cache = createCache('memory://', { clock: timeOfDay(clock), deadline: 50, waitUntil: (work) => works.push(work) });
   problems = [];
   cache.on('error', ({ code }) => problems.push(code));
   A = 0;
@@ -418,7 +419,7 @@ describe('timeout.soft', () => {
 
   // the time is up, x is read once more: executed · the method ends, the call is answered by it · the reply arrives
   it('tells of a call once, also where the method ends while the old value is looked for', async () => {
-    const process = new SteppedProcess({}, { clock });
+    const process = new SteppedProcess({}, { clock: timeOfDay(clock) });
     const read = process.cache.wrap('x', x.run, options);
     await fill(read);
     await clock.advance(ttl);

@@ -5,6 +5,7 @@ import { errorOf, told } from '../support/calls.js';
 import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -142,7 +143,7 @@ describe('a version that cannot be told', () => {
 
   beforeEach(() => {
     clock = manualClock();
-    cache = createCache('memory://', { clock, deadline: 20 });
+    cache = createCache('memory://', { clock: timeOfDay(clock), deadline: 20 });
     problems = [];
     cache.on('error', ({ code }) => problems.push(code));
     A = 0;
