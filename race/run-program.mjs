@@ -137,7 +137,9 @@ class Run {
   /** A page lives as long as its parts, and they may have been old when it was made. */
   #livesAtMostMs(method) {
     const { cell, program } = this.#world;
-    if (program.callers.some(({ ops }) => ops.some((op) => op.do === 'set clock'))) return Infinity;
+    // A server ends an entry by its own clock, from when it was written; with haste a write may be on its way for long.
+    if (program.haste > 0 || program.callers.some(({ ops }) => ops.some((op) => op.do === 'set clock')))
+      return Infinity;
     const {
       staleWhileRevalidate = 0,
       staleIfError = 0,
@@ -160,7 +162,7 @@ class Run {
     await scheduler.turn(`${process.name}: has written`, { process });
     const status = await this.#invalidate(row, index, cache);
     if (status === 'deferred') tally.deferred++;
-    judge.invalidated(versions, status, this.#fleet.feed ? 0 : index);
+    if (status !== 'unpromised') judge.invalidated(versions, status, this.#fleet.feed ? 0 : index);
     this.#onStep?.(`P${index} write(${row}) is ${status}`);
   }
 
@@ -168,7 +170,7 @@ class Run {
    * @param {number} row
    * @param {number} index
    * @param {import('cachette').Cache} cache
-   * @returns {Promise<'done' | 'deferred'>} `done` if it holds in all processes
+   * @returns {Promise<'done' | 'deferred' | 'unpromised'>}
    */
   async #invalidate(row, index, cache) {
     const { cell } = this.#world;
@@ -182,10 +184,13 @@ class Run {
       await Promise.all(others.map((member) => member.atRest()));
       return this.#memberOf(index).forget(row);
     });
-    return this.#forgetsEverywhere ? /** @type {'done' | 'deferred'} */ (status) : 'deferred';
+    return this.#forgetsEverywhere ? /** @type {'done' | 'deferred'} */ (status) : 'unpromised';
   }
 
-  /** A peer that was not reached, and has the entry in its memory, goes on serving it: its generations stand. */
+  /**
+   * A peer that was not reached, and has the entry in its memory, goes on serving it, as its generations stand; and it may make
+   * another entry of it, for all.
+   */
   get #forgetsEverywhere() {
     const { cell, program } = this.#world;
     if (program.processes === 1 || cell.store.name !== 'tiers') return true;

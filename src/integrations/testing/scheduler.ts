@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Clock } from '../../base/clock.js';
+import { nextTurn } from '../../policies/deadline.js';
 import { Random } from './random.js';
 
 export interface SchedulerOptions {
@@ -246,5 +247,5 @@ export class SimulatedProcess implements Required<Clock> {
 
 /** Lets all promise jobs run that are ready, and those that they make ready. */
 function jobs(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise(nextTurn);
 }
