@@ -2,6 +2,7 @@
 
 import { type Audit, createCache, type Finding } from 'cachette';
 import { manualClock } from 'cachette/testing';
+import { timeOfDay } from '../support/time-of-day.js';
 import { seeded } from '../support/random.js';
 
 interface Settings {
@@ -12,7 +13,7 @@ interface Settings {
 /** The same calls each time: popular products, seven a second, over half an hour; now and then one is changed. */
 async function run({ ttlMs, maxEntries }: Settings): Promise<{ hitRate: number; audit: Audit }> {
   const clock = manualClock();
-  const cache = createCache(`memory://?maxEntries=${maxEntries}`, { clock });
+  const cache = createCache(`memory://?maxEntries=${maxEntries}`, { clock: timeOfDay(clock) });
   class Products {
     @cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, copies: 'shared' })
     async find(id: number): Promise<{ id: number }> {

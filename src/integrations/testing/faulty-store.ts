@@ -1,8 +1,7 @@
 /** A store that fails as a test says. Hides how a fault of a command is brought about with a store that has none. */
 
-import { type Backend, BackendError, isBackend } from '../../stores/backend.js';
+import { type Backend, BackendError } from '../../stores/backend.js';
 import type { StoreBus } from '../../stores/bus.js';
-import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, nameOfKeyv } from '../../stores/keyv.js';
 import {
   checkPlan,
   closedError,
@@ -14,6 +13,7 @@ import {
   planned,
   unheard,
 } from './faults.js';
+import { handedIn, type StoreObject } from './handed-in.js';
 
 /** A command on its way to a store. */
 export interface StoreCommand {
@@ -118,24 +118,16 @@ const rules: FaultRules<StoreFault['kind']> = {
  * console.log(calls[0]?.reason); // => 'deadline'
  * ```
  */
-export function faultyStore(
-  store: KeyvLike | KeyvAdapterLike | Backend,
-  plan: StorePlan,
-  options: FaultOptions = {},
-): Backend {
+export function faultyStore(store: StoreObject, plan: StorePlan, options: FaultOptions = {}): Backend {
   checkPlan(plan, where, "({ operation }) => (operation === 'set' ? { kind: 'throw' } : undefined)");
-  const faults = new Faults(options);
-  if (isBackend(store)) return new FaultyStore(store, { plan, faults, close: () => Promise.resolve() });
-  const source = checkKeyv(store, where);
-  const backend = keyvBackend(source, { name: nameOfKeyv(source), clock: options.clock });
-  return new FaultyStore(backend, { plan, faults, close: () => backend.close() });
+  const { backend, release } = handedIn(store, { where, clock: options.clock });
+  return new FaultyStore(backend, { plan, faults: new Faults(options), release });
 }
 
 interface FaultyStoreParts {
   readonly plan: StorePlan;
   readonly faults: Faults;
-  /** Gives up what was made over the store, which is not the test's. */
-  readonly close: () => Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** How a command is carried out, and how of some of its keys. */
@@ -154,13 +146,13 @@ class FaultyStore implements Backend {
   readonly #store: Backend;
   readonly #plan: StorePlan;
   readonly #faults: Faults;
-  readonly #close: () => Promise<void>;
+  readonly #release: () => Promise<void>;
 
-  constructor(store: Backend, { plan, faults, close }: FaultyStoreParts) {
+  constructor(store: Backend, { plan, faults, release }: FaultyStoreParts) {
     this.#store = store;
     this.#plan = plan;
     this.#faults = faults;
-    this.#close = close;
+    this.#release = release;
     const { lateByMs, loaded, add, touch, serverIds, bus } = store;
     if (lateByMs !== undefined) this.lateByMs = lateByMs;
     if (loaded) this.loaded = loaded;
@@ -206,7 +198,7 @@ class FaultyStore implements Backend {
 
   close(): Promise<void> {
     this.#faults.close();
-    return this.#close();
+    return this.#release();
   }
 
   #one<T>(operation: StoreCommand['operation'], key: string, all: () => Promise<T>): Promise<T> {

@@ -3,6 +3,7 @@
 import type { Clock } from '../../base/clock.js';
 import { type Duration, durationMs } from '../../base/duration.js';
 import { CacheConfigError } from '../../base/errors.js';
+import { textOf } from '../../base/text.js';
 import { breakerLoaded } from '../../policies/breaker.js';
 import { nextTurn } from '../../policies/deadline.js';
 
@@ -143,9 +144,18 @@ function jobsDone(): Promise<void> {
 
 function lengthOf(by: Duration): number {
   const where = 'manualClock().advance';
-  const ms = by === 0 ? 0 : durationMs(by, where);
-  if (ms !== Infinity) return ms;
-  throw new CacheConfigError({ where, what: 'Infinity would never end', instead: "write a duration such as '5m'" });
+  const complaint = {
+    where,
+    what: `${textOf(by)} is no length of time`,
+    instead: "write milliseconds from 0, or a duration such as '5m'",
+  };
+  if (by === 0) return 0;
+  if (by === Infinity) throw new CacheConfigError(complaint);
+  try {
+    return durationMs(by, where);
+  } catch {
+    throw new CacheConfigError(complaint);
+  }
 }
 
 function timeOf(time: unknown, where: string): number {
@@ -153,7 +163,7 @@ function timeOf(time: unknown, where: string): number {
   if (typeof ms === 'number' && Number.isFinite(ms)) return ms;
   throw new CacheConfigError({
     where,
-    what: 'what it was given is no time',
+    what: `${textOf(time)} is no time`,
     instead: 'write a valid date, or milliseconds since the epoch',
   });
 }
