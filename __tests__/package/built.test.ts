@@ -129,7 +129,7 @@ test.each(['esm', 'cjs'])(
       frozen: 'deadline',
       refused: 'refused',
       expectations: 'read was a miss (expired), and a hit was expected',
-      brokenFacts: [0, 0],
+      brokenFacts: [[], []],
     });
   },
   30_000,

@@ -40,9 +40,11 @@ async function expectations() {
   return expectHit(cache, read).catch((error) => error.message);
 }
 
+/** One after another: they share a clock. */
 async function broken(facts) {
-  const failures = await Promise.allSettled(facts.map(({ run }) => run()));
-  return failures.filter(({ status }) => status === 'rejected').length;
+  const names = [];
+  for (const { name, run } of facts) await run().catch(() => names.push(name));
+  return names;
 }
 
 let isKnownError = false;

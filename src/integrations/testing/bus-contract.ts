@@ -23,7 +23,7 @@ export interface BusContractOptions {
   readonly withinMs?: number | undefined;
   /** How long is waited for what must not come, in milliseconds. Default: 100. */
   readonly quietMs?: number | undefined;
-  /** By which the bus waits: it is moved instead of waiting. Default: the machine's. */
+  /** By which the bus waits: it is moved instead of waiting, so that the tests have to run one after another. Default: the machine's. */
   readonly clock?: ManualClock | undefined;
 }
 

@@ -28,7 +28,10 @@ export interface StoreContractOptions<Store extends StoreObject> {
   readonly manyKeys?: number | undefined;
   /** Whether what `open` gives has the same data each time. Default: yes. */
   readonly shares?: boolean | undefined;
-  /** By which the store ends its keys: it is moved instead of waiting. Default: the machine's, which takes some seconds. */
+  /**
+   * By which the store ends its keys: it is moved instead of waiting, so that the tests have to run one after another. Default:
+   * the machine's, which takes some seconds.
+   */
   readonly clock?: ManualClock | undefined;
 }
 
