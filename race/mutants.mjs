@@ -73,7 +73,7 @@ export const mutants = [
     name: 'tags of inner calls not inherited',
     file: 'cache/compute.ts',
     find: '        if (!own.has(name)) late.set(name, token);\n',
-    replace: '        if (token === name) late.set(name, token);\n',
+    replace: '        if (!own.has(name)) continue;\n',
     cells: /inherited and result tags . tag/,
   },
   {
