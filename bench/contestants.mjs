@@ -7,6 +7,7 @@
  *
  * @typedef {object} Setup
  * @property {(id: string) => Promise<unknown>} load
+ * @property {number} [maxEntries] how many it has room for
  * @property {string} [redis] a URI
  * @property {string} [memcached] a URI
  *
@@ -25,7 +26,8 @@
 
 import { ttlMs } from './workload.mjs';
 
-const maxEntries = 100_000;
+/** More than any scenario has, unless it says otherwise: nobody drops an entry. */
+const roomy = 100_000;
 
 /** @type {Readonly<Record<string, Contestant>>} */
 export const memory = {
@@ -59,20 +61,20 @@ export const memory = {
     tags: true,
     copies: 'shared',
     isOurs: true,
-    make: ({ load }) => ours(load, [`memory://?maxEntries=${maxEntries}`], { copies: 'shared' }),
+    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`], { copies: 'shared' }),
   },
   'ours-isolated': {
     title: 'Cachette',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load }) => ours(load, [`memory://?maxEntries=${maxEntries}`]),
+    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`]),
   },
   'lru-cache': {
     title: 'lru-cache, fetch',
     tags: false,
     copies: 'shared',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { LRUCache } = await import('lru-cache');
       const cache = new LRUCache({ max: maxEntries, ttl: ttlMs, fetchMethod: load });
       return { find: (id) => cache.fetch(id) };
@@ -82,7 +84,7 @@ export const memory = {
     title: 'layered-loader',
     tags: false,
     copies: 'shared',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { Loader } = (await import('layered-loader')).default;
       const inMemoryCache = { cacheType: 'lru-map', ttlInMsecs: ttlMs, maxItems: maxEntries };
       const loader = new Loader({ inMemoryCache, dataSourceGetOneFn: load });
@@ -103,7 +105,7 @@ export const memory = {
     title: 'memoizee',
     tags: false,
     copies: 'shared',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { default: memoize } = await import('memoizee');
       return { find: memoize(load, { promise: true, primitive: true, maxAge: ttlMs, max: maxEntries }) };
     },
@@ -112,7 +114,7 @@ export const memory = {
     title: 'async-cache-dedupe',
     tags: true,
     copies: 'shared',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { createCache } = await import('async-cache-dedupe');
       const storage = { type: 'memory', options: { size: maxEntries, invalidation: true } };
       const cache = createCache({ ttl: ttlMs / 1_000, storage });
@@ -124,7 +126,7 @@ export const memory = {
     title: 'type-cacheable, lru-cache',
     tags: false,
     copies: 'shared',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { Cacheable } = await import('@type-cacheable/core');
       const { useAdapter } = await import('@type-cacheable/lru-cache-adapter');
       const { LRUCache } = await import('lru-cache');
@@ -137,7 +139,7 @@ export const memory = {
     title: 'cache-manager',
     tags: false,
     copies: 'own',
-    make: async ({ load }) => {
+    make: async ({ load, maxEntries = roomy }) => {
       const { createCache } = await import('cache-manager');
       const { Keyv } = await import('keyv');
       const { CacheableMemory } = await import('cacheable');
@@ -159,13 +161,15 @@ export const memory = {
     title: 'bentocache, serialize: false',
     tags: true,
     copies: 'shared',
-    make: async ({ load }) => withBentocache(load, await bentocacheMemory({ serialize: false })),
+    make: async ({ load, maxEntries = roomy }) =>
+      withBentocache(load, await bentocacheMemory({ maxItems: maxEntries, serialize: false })),
   },
   bentocache: {
     title: 'bentocache',
     tags: true,
     copies: 'own',
-    make: async ({ load }) => withBentocache(load, await bentocacheMemory({})),
+    make: async ({ load, maxEntries = roomy }) =>
+      withBentocache(load, await bentocacheMemory({ maxItems: maxEntries })),
   },
 };
 
@@ -200,7 +204,7 @@ export const redis = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => ours(load, [`memory://?maxEntries=${maxEntries}`, url]),
+    make: ({ load, redis: url, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`, url]),
   },
   'cache-manager-redis': {
     title: 'cache-manager, @keyv/redis',
@@ -283,8 +287,32 @@ export const memcached = {
   },
 };
 
+/** How many tags an entry carries where invalidations are measured. */
+export const manyTags = 10;
+
+/** Set up for one scenario. @type {Readonly<Record<string, Contestant>>} */
+const special = {
+  'ours-known-tag': {
+    title: 'Cachette, a tag that stands',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url }) => ours(load, [url], { tags: 'catalogue' }),
+  },
+  'ours-invalidation': {
+    title: 'Cachette',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url }) => {
+      const tags = (id) => Array.from({ length: manyTags }, (_, tag) => `${id === 'single' ? 'one' : 'many'}:${tag}`);
+      return ours(load, [url], { tags });
+    },
+  },
+};
+
 /** @type {Readonly<Record<string, Contestant>>} */
-export const contestants = { ...memory, ...redis, ...memcached };
+export const contestants = { ...memory, ...redis, ...memcached, ...special };
 
 /**
  * A decorated method, as users have it.
@@ -333,7 +361,7 @@ function withCacheable(cache, load) {
 async function bentocacheMemory(options) {
   const { bentostore } = await import('bentocache');
   const { memoryDriver } = await import('bentocache/drivers/memory');
-  return bentostore().useL1Layer(memoryDriver({ maxItems: maxEntries, ...options }));
+  return bentostore().useL1Layer(memoryDriver(options));
 }
 
 async function withBentocache(load, store) {

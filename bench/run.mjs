@@ -7,6 +7,7 @@
 
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { arch, cpus, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -38,8 +39,9 @@ async function main() {
   installPeers();
   await ensureBuilt();
   const { scenarios } = await import('./scenarios.mjs');
+  const { measureInstalls } = await import('./packages.mjs');
   const { startServers } = await import('./servers.mjs');
-  const { printed } = await import('./report.mjs');
+  const { printed, printedTargets, writePage } = await import('./report.mjs');
   const chosen = choose(scenarios);
   const servers = await startServers();
   const results = {};
@@ -52,6 +54,20 @@ async function main() {
   } finally {
     servers.stop();
   }
+  console.log(`\n${printedTargets(results).join('\n')}`);
+  if (options.quick || options.only) return;
+  await writePage({ scenarios, results, installs: await measureInstalls(), machine: machine(servers, rounds) });
+  console.log('\nwritten: docs/performance.md and its charts');
+}
+
+/** What the figures are of. */
+function machine({ redis, memcached }, rounds) {
+  const [{ model }] = cpus();
+  return [
+    `${model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${arch()}`,
+    `Node ${process.versions.node}, Redis ${redis.version}, memcached ${memcached.version}, both on the same machine`,
+    `${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`,
+  ];
 }
 
 /** @param {string} text */

@@ -13,6 +13,7 @@
  * @property {string} title
  * @property {string} about
  * @property {readonly string[]} contestants
+ * @property {Readonly<Record<string, string>>} [titles] of contestants that have none
  * @property {string} reference
  * @property {'less' | 'more'} better
  * @property {readonly Column[]} columns what `measure` gives, in its order
@@ -25,19 +26,176 @@
  * @property {number} [digits] behind the point. Default: 0
  */
 
-import { contestants, memcached, memory, redis } from './contestants.mjs';
+import { contestants, manyTags, memcached, memory, redis } from './contestants.mjs';
+import { packageNames } from './packages.mjs';
+import { roundTrips } from './round-trips.mjs';
 import {
   allIds,
   callsPerSecond,
   idSequence,
   latencyMicroseconds,
+  median,
   memoryKeys,
   nanosecondsPerCall,
   product,
   serverKeys,
+  sleep,
 } from './workload.mjs';
 
 const callers = 100;
+
+/** @type {Scenario} */
+const miss = {
+  title: 'A miss on Redis',
+  about:
+    'What a miss costs beyond the load: its time, with a method that answers at once, in units of a `GET` of the same process. One caller.',
+  contestants: ['redis-get', 'ours-known-tag', 'ours-redis', ...Object.keys(redis).slice(3)],
+  reference: 'redis-get',
+  better: 'less',
+  columns: [{ title: 'round trips', unit: '', digits: 2 }],
+  measure: async (job) => {
+    const client = await redisClient(job);
+    const { find } = await made(job);
+    await Promise.all(allIds(callers).map(find));
+    const times = { miss: [], get: [] };
+    const until = performance.now() + 1.5 * job.forMs;
+    for (let id = callers; performance.now() < until || id < 2 * callers; id++) {
+      times.miss.push(await elapsedMs(() => find(`${id}`)));
+      times.get.push(await elapsedMs(() => client.get('absent')));
+    }
+    return [median(times.miss) / median(times.get)];
+  },
+};
+
+/** @type {Scenario} */
+const invalidation = {
+  title: 'An invalidation on Redis',
+  about:
+    'A tag that is on one entry, and a tag that is on a million. Ten of each in turns; every entry carries the ten tags, and is asked for afterwards.',
+  contestants: ['ours-invalidation'],
+  reference: 'ours-invalidation',
+  better: 'less',
+  rounds: 1,
+  columns: [
+    { title: 'tag on 1 entry', unit: 'µs' },
+    { title: 'tag on 1,000,000 entries', unit: 'µs' },
+    { title: 'commands, all entries', unit: '' },
+    { title: 'commands, 1 entry', unit: '' },
+    { title: 'round trips', unit: '' },
+  ],
+  measure: async (job) => {
+    const entries = job.isQuick ? 2_000 : 1_000_000;
+    const client = await redisClient(job);
+    let loads = 0;
+    const load = async (id) => {
+      loads++;
+      return { id };
+    };
+    const { find, invalidate } = await contestants['ours-invalidation'].make({ load, redis: job.redis });
+    await inTurns(allIds(entries), 200, find);
+    await find('single');
+    // what is still being written
+    await sleep(500);
+    const times = { one: [], many: [] };
+    const commands = { one: [], many: [] };
+    for (let tag = 0; tag < manyTags; tag++) {
+      for (const kind of ['one', 'many']) {
+        const before = await commandCount(client);
+        times[kind].push(await elapsedMs(() => invalidate(`${kind}:${tag}`)));
+        commands[kind].push((await commandCount(client)) - before);
+      }
+    }
+    const loadsBefore = loads;
+    await Promise.all(['single', '0', `${entries - 1}`].map(find));
+    if (loads !== loadsBefore + 3) throw new Error('an entry has outlived its tag');
+    const trips = await roundTrips(job.redis, async (url) => {
+      const other = await contestants['ours-invalidation'].make({ load, redis: url });
+      await other.find('single');
+      await sleep(500);
+      return () => other.invalidate('one:0');
+    });
+    const [one, many] = [times.one, times.many].map((all) => median(all) * 1_000);
+    return [one, many, median(commands.many), median(commands.one), trips];
+  },
+};
+
+/** @type {Scenario} */
+const stampede = {
+  title: 'A stampede',
+  about: '10,000 callers of one key at once, none of whom finds it; the method takes 50 ms.',
+  contestants: [...Object.keys(memory), ...Object.keys(redis), ...Object.keys(memcached)],
+  reference: 'map',
+  better: 'less',
+  rounds: 3,
+  columns: [
+    { title: 'loads', unit: '' },
+    { title: 'until all are answered', unit: 'ms' },
+  ],
+  measure: async (job) => {
+    let loads = 0;
+    const load = async (id) => {
+      loads++;
+      await sleep(50);
+      return product(id);
+    };
+    const { find } = await contestants[job.contestant].make({ load, redis: job.redis, memcached: job.memcached });
+    await find('connected');
+    loads = 0;
+    const ms = await elapsedMs(() => Promise.all(Array.from({ length: 10_000 }, () => find('1'))));
+    return [loads, ms];
+  },
+};
+
+/** Values of several shapes; `make` gives one that shares nothing with the others. */
+const shapes = {
+  'a product': product,
+  'a text of 1 kB': (id) => id.padStart(1_000, 'x'),
+  '100 numbers': (id) => Array.from({ length: 100 }, (_, index) => Number(id) + index / 7),
+  '20 products': (id) => Array.from({ length: 20 }, (_, index) => product(`${id}-${index}`)),
+};
+
+/** @type {Scenario} */
+const bytes = {
+  title: 'Memory of an entry',
+  about:
+    '10,000 entries with their values, after the garbage was collected: heap and buffers, divided by their number.',
+  contestants: ['lru-cache', 'map', 'ours-shared', 'ours-isolated'],
+  reference: 'lru-cache',
+  better: 'less',
+  rounds: 3,
+  columns: Object.keys(shapes).map((title) => ({ title, unit: 'bytes' })),
+  measure: async ({ contestant }) => {
+    const ids = allIds(10_000);
+    const kept = [];
+    const sizes = [];
+    // The first is made for what a library and the compiler keep once.
+    for (const shape of [product, ...Object.values(shapes)]) {
+      const before = await usedBytes();
+      const cache = await contestants[contestant].make({ load: async (id) => shape(id), maxEntries: ids.length });
+      for (const id of ids) await cache.find(id);
+      kept.push(cache);
+      sizes.push(((await usedBytes()) - before) / ids.length);
+    }
+    return sizes.slice(1);
+  },
+};
+
+/** @type {Scenario} */
+const importing = {
+  title: 'An import',
+  about: 'Processor time of importing the package, and nothing else, into a new process.',
+  contestants: packageNames,
+  titles: Object.fromEntries(packageNames.map((name) => [name, name])),
+  reference: 'cachette',
+  better: 'less',
+  columns: [{ title: 'processor time', unit: 'ms', digits: 1 }],
+  measure: async ({ contestant }) => {
+    const before = process.cpuUsage();
+    await import(contestant === 'cachette' ? '../dist/esm/index.js' : contestant);
+    const { user, system } = process.cpuUsage(before);
+    return [(user + system) / 1_000];
+  },
+};
 
 /** @type {Readonly<Record<string, Scenario>>} */
 export const scenarios = {
@@ -49,8 +207,8 @@ export const scenarios = {
     better: 'less',
     columns: [{ title: 'time of a hit', unit: 'ns' }],
     measure: async (job) => {
-      const { find } = await filled(job, memoryKeys);
-      return [await nanosecondsPerCall(find, idSequence('uniform', memoryKeys), job.forMs)];
+      const { find, check } = await filled(job, memoryKeys);
+      return check(await nanosecondsPerCall(find, idSequence('uniform', memoryKeys), job.forMs));
     },
   },
   'redis-uniform': throughput('A hit on Redis, 100 callers, uniform keys', redis, 'redis-get', 'uniform'),
@@ -59,6 +217,11 @@ export const scenarios = {
   'memcached-uniform': throughput('A hit on memcached, 100 callers, uniform keys', memcached, 'memjs-get', 'uniform'),
   'memcached-zipf': throughput('A hit on memcached, 100 callers, Zipf(1) keys', memcached, 'memjs-get', 'zipf'),
   'memcached-one': latency('A hit on memcached, one caller', memcached, 'memjs-get'),
+  miss,
+  invalidation,
+  stampede,
+  bytes,
+  import: importing,
 };
 
 /** @returns {Scenario} */
@@ -69,10 +232,10 @@ function throughput(title, table, reference, distribution) {
     contestants: Object.keys(table),
     reference,
     better: 'more',
-    columns: [{ title: 'hits a second', unit: '1/s' }],
+    columns: [{ title: 'hits a second', unit: '' }],
     measure: async (job) => {
-      const { find } = await filled(job, serverKeys);
-      return [await callsPerSecond(find, idSequence(distribution, serverKeys), { callers, forMs: job.forMs })];
+      const { find, check } = await filled(job, serverKeys);
+      return check(await callsPerSecond(find, idSequence(distribution, serverKeys), { callers, forMs: job.forMs }));
     },
   };
 }
@@ -87,26 +250,32 @@ function latency(title, table, reference) {
     better: 'less',
     columns: [{ title: 'time of a hit', unit: 'µs', digits: 1 }],
     measure: async (job) => {
-      const { find } = await filled(job, serverKeys);
-      return [await latencyMicroseconds(find, idSequence('uniform', serverKeys), job.forMs)];
+      const { find, check } = await filled(job, serverKeys);
+      return check(await latencyMicroseconds(find, idSequence('uniform', serverKeys), job.forMs));
     },
   };
 }
 
-/** A contestant that has everything; a call that loads again is an error. */
-async function filled({ contestant, redis, memcached }, keys) {
-  let loads = 0;
+/** A contestant that has everything already. A call that loads again is a hit no more: then there is no result. */
+async function filled(job, keys) {
+  const cache = await made(job);
+  await inTurns(allIds(keys), callers, cache.find);
+  const loadsBefore = cache.loads();
+  const check = (result) => {
+    if (cache.loads() === loadsBefore) return [result];
+    throw new Error(`${cache.loads() - loadsBefore} calls that should have been hits have loaded`);
+  };
+  return { ...cache, check };
+}
+
+async function made({ contestant, redis, memcached }) {
+  let count = 0;
   const load = async (id) => {
-    loads++;
+    count++;
     return product(id);
   };
-  const made = await contestants[contestant].make({ load, redis, memcached });
-  await inTurns(allIds(keys), callers, made.find);
-  const find = async (id) => made.find(id);
-  const check = () => {
-    if (loads !== keys) throw new Error(`${contestant} loaded ${loads} times for ${keys} keys`);
-  };
-  return { ...made, find: made.find, check, plain: find };
+  const cache = await contestants[contestant].make({ load, redis, memcached });
+  return { ...cache, loads: () => count };
 }
 
 /** Runs `task` for each of the items, so many at a time. */
@@ -116,4 +285,30 @@ async function inTurns(items, width, task) {
     for (const item of left) await task(item);
   };
   await Promise.all(Array.from({ length: width }, runOne));
+}
+
+async function redisClient({ redis: url }) {
+  const { createClient } = await import('redis');
+  return createClient({ url }).connect();
+}
+
+/** All commands that the server has had so far, without those that ask for their number. */
+async function commandCount(client) {
+  const text = await client.info('commandstats');
+  const counts = [...text.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)];
+  return counts.reduce((sum, [, name, calls]) => (name === 'info' ? sum : sum + Number(calls)), 0);
+}
+
+async function elapsedMs(run) {
+  const began = performance.now();
+  await run();
+  return performance.now() - began;
+}
+
+async function usedBytes() {
+  // what is written in the background, and what finalizers do
+  await sleep(50);
+  for (let time = 0; time < 3; time++) globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
