@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { ensureBuilt } from '../scripts/build.mjs';
 import { seconds } from '../scripts/run.mjs';
+import { pinned, pinning } from './pinned.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const timeoutMs = 300_000;
@@ -65,7 +66,7 @@ function machine({ redis, memcached }, rounds) {
   const [{ model }] = cpus();
   return [
     `${model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${arch()}`,
-    `Node ${process.versions.node}, Redis ${redis.version}, memcached ${memcached.version}, both on the same machine`,
+    `Node ${process.versions.node}, Redis ${redis.version}, memcached ${memcached.version}; ${pinning}`,
     `${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`,
   ];
 }
@@ -100,16 +101,17 @@ async function measured(scenario, { name, rounds, servers }) {
   for (let round = 0; round < Math.min(rounds, scenario.rounds ?? Infinity); round++) {
     for (const contestant of scenario.contestants) {
       await Promise.all([redis.empty(), memcached.empty()]);
-      results[contestant].push(await child({ scenario: name, contestant, ...given }));
+      results[contestant].push(await child({ scenario: name, contestant, ...given }, scenario));
     }
   }
   return results;
 }
 
-async function child(job) {
-  const args = ['--expose-gc', join(here, 'child.mjs'), JSON.stringify(job)];
+async function child(job, { usesServers }) {
+  const plain = [process.execPath, '--expose-gc', join(here, 'child.mjs'), JSON.stringify(job)];
+  const [command, ...args] = usesServers ? pinned('others', plain) : plain;
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: timeoutMs });
+    const { stdout } = await promisify(execFile)(command, args, { timeout: timeoutMs });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   } catch (error) {
     throw new Error(`${job.scenario} with ${job.contestant} failed: ${error.stderr ?? ''}${error.message}`, {

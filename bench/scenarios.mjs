@@ -17,6 +17,7 @@
  * @property {string} reference
  * @property {'less' | 'more'} better
  * @property {readonly Column[]} columns what `measure` gives, in its order
+ * @property {boolean} [usesServers]
  * @property {number} [rounds] where fewer than the others are enough
  * @property {(job: Job) => Promise<readonly number[]>} measure
  *
@@ -47,6 +48,7 @@ const callers = 100;
 /** @type {Scenario} */
 const miss = {
   title: 'A miss on Redis',
+  usesServers: true,
   about:
     'What a miss costs beyond the load: its time, with a method that answers at once, in units of a `GET` of the same process. One caller.',
   contestants: ['redis-get', 'ours-known-tag', 'ours-redis', ...Object.keys(redis).slice(3)],
@@ -70,6 +72,7 @@ const miss = {
 /** @type {Scenario} */
 const invalidation = {
   title: 'An invalidation on Redis',
+  usesServers: true,
   about:
     'A tag that is on one entry, and a tag that is on a million. Ten of each in turns; every entry carries the ten tags, and is asked for afterwards.',
   contestants: ['ours-invalidation'],
@@ -122,6 +125,7 @@ const invalidation = {
 /** @type {Scenario} */
 const stampede = {
   title: 'A stampede',
+  usesServers: true,
   about: '10,000 callers of one key at once, none of whom finds it; the method takes 50 ms.',
   contestants: [...Object.keys(memory), ...Object.keys(redis), ...Object.keys(memcached)],
   reference: 'map',
@@ -158,25 +162,33 @@ const shapes = {
 const bytes = {
   title: 'Memory of an entry',
   about:
-    '10,000 entries with their values, after the garbage was collected: heap and buffers, divided by their number.',
+    'Heap and buffers after the garbage was collected. "Another" is what each of the second 10,000 entries adds, its value included. A cache keeps other things too, whatever it holds, so the first 10,000 have a column of their own.',
   contestants: ['lru-cache', 'map', 'ours-shared', 'ours-isolated'],
   reference: 'lru-cache',
   better: 'less',
-  rounds: 3,
-  columns: Object.keys(shapes).map((title) => ({ title, unit: 'bytes' })),
+  rounds: 1,
+  columns: [
+    ...Object.keys(shapes).map((shape) => ({ title: `another, ${shape}`, unit: 'bytes' })),
+    { title: 'each of the first 10,000 products', unit: 'bytes' },
+  ],
   measure: async ({ contestant }) => {
-    const ids = allIds(10_000);
+    const ids = allIds(20_000);
     const kept = [];
     const sizes = [];
     // The first is made for what a library and the compiler keep once.
     for (const shape of [product, ...Object.values(shapes)]) {
-      const before = await usedBytes();
-      const cache = await contestants[contestant].make({ load: async (id) => shape(id), maxEntries: ids.length });
-      for (const id of ids) await cache.find(id);
+      const load = async (id) => shape(id);
+      const used = [await usedBytes()];
+      const cache = await contestants[contestant].make({ load, maxEntries: ids.length });
+      for (const part of [ids.slice(0, 10_000), ids.slice(10_000)]) {
+        for (const id of part) await cache.find(id);
+        used.push(await usedBytes());
+      }
       kept.push(cache);
-      sizes.push(((await usedBytes()) - before) / ids.length);
+      sizes.push(used);
     }
-    return sizes.slice(1);
+    const [, ...rest] = sizes.map(([empty, half, full]) => [(half - empty) / 10_000, (full - half) / 10_000]);
+    return [...rest.map(([, another]) => another), rest[0][0]];
   },
 };
 
@@ -231,6 +243,7 @@ function throughput(title, table, reference, distribution) {
     about: `${callers} callers, each of which asks again as soon as it has its answer, for ${serverKeys.toLocaleString('en')} products.`,
     contestants: Object.keys(table),
     reference,
+    usesServers: true,
     better: 'more',
     columns: [{ title: 'hits a second', unit: '' }],
     measure: async (job) => {
@@ -247,6 +260,7 @@ function latency(title, table, reference) {
     about: `One caller, for ${serverKeys.toLocaleString('en')} products, uniformly. The median time of a call.`,
     contestants: Object.keys(table),
     reference,
+    usesServers: true,
     better: 'less',
     columns: [{ title: 'time of a hit', unit: 'µs', digits: 1 }],
     measure: async (job) => {

@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { root } from '../scripts/run.mjs';
+import { pinned } from './pinned.mjs';
 import { sleep } from './workload.mjs';
 
 const host = '127.0.0.1';
@@ -43,7 +44,8 @@ async function startMemcached() {
 async function start({ name, args, uri, ping, empty }) {
   const { path, env } = find(name);
   const port = await freePort();
-  const child = spawn(path, args(port), { env, stdio: 'ignore' });
+  const [command, ...rest] = pinned('last', [path, ...args(port)]);
+  const child = spawn(command, rest, { env, stdio: 'ignore' });
   child.unref();
   const isUp = () => ask(port, ping).catch(() => undefined);
   for (const deadline = performance.now() + readyWithinMs; (await isUp()) === undefined; await sleep(10)) {

@@ -130,7 +130,7 @@ export const targets = [
   },
   {
     scenario: 'bytes',
-    what: 'memory of an entry, shared copies, the worst of the shapes: that of lru-cache',
+    what: 'memory of another entry, shared copies, the worst of the shapes: that of lru-cache',
     bound: 'at most',
     limit: 1.3,
     unit: '×',
@@ -138,7 +138,7 @@ export const targets = [
   },
   {
     scenario: 'bytes',
-    what: 'memory of an entry, isolated copies, the worst of the shapes: that of lru-cache',
+    what: 'memory of another entry, isolated copies, the worst of the shapes: that of lru-cache',
     bound: 'at most',
     limit: 1.3,
     unit: '×',
@@ -156,7 +156,8 @@ export const targets = [
 
 function worstShape(contestant) {
   return (results) => {
-    const shapes = results[contestant][0].map((_, shape) => shape);
+    // The last column is of what is kept once as well.
+    const shapes = results[contestant][0].slice(0, -1).map((_, shape) => shape);
     return Math.max(...shapes.map((shape) => ratio(results, contestant, 'lru-cache', shape)));
   };
 }
