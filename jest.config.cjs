@@ -9,6 +9,7 @@ const base = {
     '^cachette/otel$': '<rootDir>/src/observe/otel.ts',
     '^cachette/postgres$': '<rootDir>/src/integrations/postgres.ts',
     '^cachette/prometheus$': '<rootDir>/src/observe/prometheus.ts',
+    '^cachette/testing$': '<rootDir>/src/integrations/testing.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
 };

@@ -59,6 +59,7 @@ const entries = {
   otel: 'src/observe/otel.ts',
   postgres: 'src/integrations/postgres.ts',
   prometheus: 'src/observe/prometheus.ts',
+  testing: 'src/integrations/testing.ts',
 };
 
 /**

@@ -93,7 +93,8 @@ export { cacheMetadata, type CacheMetadata } from './decorators/metadata.js';
 export type { Class, Codec, Revivable } from './policies/codec.js';
 export type { Copies } from './policies/copies.js';
 export { cacheIdentity } from './policies/key.js';
-export { type Bus, type BusSubscriber, localBus } from './stores/bus.js';
+export type { Backend, BackendFailure } from './stores/backend.js';
+export { type Bus, type BusSubscriber, localBus, type StoreBus } from './stores/bus.js';
 export type { RevivableClass } from './policies/revive.js';
 export {
   type HostPort,

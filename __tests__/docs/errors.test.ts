@@ -9,6 +9,7 @@ import * as inspector from 'cachette/inspector';
 import * as otel from 'cachette/otel';
 import * as postgres from 'cachette/postgres';
 import * as prometheus from 'cachette/prometheus';
+import * as testing from 'cachette/testing';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 import { EventEmitter } from 'node:events';
@@ -119,6 +120,7 @@ async function thrownBy(code: string, dialect: Dialect = 'standard'): Promise<Er
       ...otel,
       ...postgres,
       ...prometheus,
+      ...testing,
       Registry,
       ...classes,
       cache,

@@ -16,6 +16,7 @@ const packages = {
   'cachette/otel': 'src/observe/otel.ts',
   'cachette/postgres': 'src/integrations/postgres.ts',
   'cachette/prometheus': 'src/observe/prometheus.ts',
+  'cachette/testing': 'src/integrations/testing.ts',
   '@nestjs/common': '__tests__/docs/stubs/nestjs-common.ts',
 };
 

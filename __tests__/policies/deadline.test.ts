@@ -26,7 +26,7 @@ describe('a deadline', () => {
   it('tells of a failure that comes too late, which nobody else would hear of', async () => {
     const gate = new Gate();
     const late: unknown[] = [];
-    await withDeadline(gate.promise, 1, (error) => late.push(error)).catch(() => undefined);
+    await withDeadline(gate.promise, 1, { onLate: (error) => late.push(error) }).catch(() => undefined);
     const error = new Error('late');
     gate.fail(error);
     await gate.promise.catch(() => undefined);
@@ -44,7 +44,9 @@ describe('a deadline', () => {
 
   it('does not tell of a failure in time', async () => {
     const late: unknown[] = [];
-    await withDeadline(Promise.reject(new Error('mine')), 1, (error) => late.push(error)).catch(() => undefined);
+    await withDeadline(Promise.reject(new Error('mine')), 1, { onLate: (error) => late.push(error) }).catch(
+      () => undefined,
+    );
     await withDeadline(new Promise(() => {}), 5).catch(() => undefined);
     expect(late).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { systemClock } from '../../src/base/clock.js';
 import type { Backend } from '../../src/stores/backend.js';
 import { layered } from '../../src/stores/layered.js';
 import { Cache } from '../../src/decorators/cache.js';
@@ -16,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-const options = { deadlineMs: 5_000, report: (): void => {} };
+const options = { clock: systemClock, deadlineMs: 5_000, report: (): void => {} };
 
 backendContract('redis in front of redis', {
   make: () => layered([open(`${redis.uri}/1`), open(redis.uri)], options),
@@ -34,7 +35,7 @@ describe('a store in front of another', () => {
   beforeEach(() => {
     [near, far] = [new SteppedBackend({ automatic: true }), new SteppedBackend({ automatic: true })];
     problems = [];
-    backend = layered([near, far], { deadlineMs: 50, report: (message) => problems.push(message) });
+    backend = layered([near, far], { clock: systemClock, deadlineMs: 50, report: (message) => problems.push(message) });
   });
 
   it('gives entries, and generations only from the farthest', async () => {
@@ -66,7 +67,7 @@ describe('a store in front of another', () => {
   it('removes nearby, too, what the farthest deletes together with its message', async () => {
     const link = new SteppedMedium().connect();
     const afar = new SteppedBackend({ automatic: true, link });
-    const both = layered([near, afar], { deadlineMs: 50, report: () => {} });
+    const both = layered([near, afar], { clock: systemClock, deadlineMs: 50, report: () => {} });
     await both.set('n:1:x', 'entry', 1_000);
     expect(await both.bus?.('channel').deleteAndPublish?.(['n:1:x', 'n:1:#t:a'], 'message')).toBe(0);
     expect([...near.data.keys(), ...afar.data.keys()]).toEqual([]);

@@ -135,12 +135,3 @@ export function isInvalidationError(error: unknown): error is InvalidationError 
 export function isCacheTimeoutError(error: unknown): error is CacheTimeoutError {
   return isCacheError(error) && error.code === 'CACHE_TIMEOUT';
 }
-
-/** For messages: what was thrown, which may be anything, also what cannot be made into text. */
-export function textOf(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return 'something without a text';
-  }
-}

@@ -1,7 +1,8 @@
 /** What the cache tells whoever listens, and a small emitter that costs nothing where nobody does. */
 
 import { type Channel, channel } from 'node:diagnostics_channel';
-import { CacheConfigError, textOf } from './errors.js';
+import { CacheConfigError } from './errors.js';
+import { textOf } from './text.js';
 import { nearest } from './suggest.js';
 
 /** How a call was answered. */

@@ -1,7 +1,8 @@
 /** The one read path: how a call is answered that memory could not answer at once. */
 
 import type { Entry, Payload } from '../base/entry.js';
-import { isCacheTimeoutError, textOf } from '../base/errors.js';
+import { isCacheTimeoutError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import type { Reading } from '../stores/store.js';
@@ -340,6 +341,7 @@ export class Call {
     try {
       return await waitFor<T | Answer>(flight, work, {
         method,
+        time: this.#core.time,
         softMs: this.#hasFallback ? policy.softTimeoutMs : undefined,
         hardMs: policy.hardTimeoutMs,
         signal: this.#signal,

@@ -8,9 +8,9 @@
  */
 
 import type { Entry, Generation, Payload } from '../base/entry.js';
-import { CacheConfigError, textOf } from '../base/errors.js';
+import { CacheConfigError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { UnstorableError } from '../policies/codec.js';
-import { monotonicMs } from '../policies/deadline.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { generationLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
@@ -146,7 +146,7 @@ export class Compute {
 
     const inheritance = new Inheritance(this.#core);
     const { isStrong } = this.flight;
-    const startedAt = monotonicMs();
+    const startedAt = this.#core.time.monotonicMs();
     let value: unknown;
     try {
       value = await withScope({ inheritance, flight: this.flight, isStrong }, () => this.#run(inheritance));
@@ -166,7 +166,7 @@ export class Compute {
 
   #loaded(startedAt: number, status: 'ok' | 'error'): void {
     const { method, key, counts } = this.#subject;
-    this.#loadMs = monotonicMs() - startedAt;
+    this.#loadMs = this.#core.time.monotonicMs() - startedAt;
     this.#core.outcomes.loaded(counts, { method, key, status, durationMs: this.#loadMs });
   }
 

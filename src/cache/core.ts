@@ -1,10 +1,12 @@
 /** What all calls of one cache share. */
 
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
-import { InvalidationError, textOf } from '../base/errors.js';
+import { InvalidationError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
+import { type Time, timeOf } from '../policies/deadline.js';
 import { Flights } from '../policies/flight.js';
 import type { Tokens } from '../policies/generations.js';
 import type { Store } from '../stores/store.js';
@@ -38,18 +40,19 @@ export class Core {
   readonly names: Names;
   readonly events: Emitter;
   readonly outcomes: Outcomes;
-  readonly flights = new Flights();
+  readonly time: Time;
+  readonly flights: Flights;
   readonly writes = new Writes();
   readonly seen = new SeenTokens();
   readonly backOffs: BackOffs;
   readonly versions: Versions;
   /** The late tags that an entry had when it was last seen: names to read beforehand, never a statement about the entry. */
-  readonly hints = new LRUCache<string, readonly string[]>({ max: remembered });
+  readonly hints = new LRUCache<string, readonly string[]>(atMost(remembered));
   /** Writes that run, whose invalidations come when they have ended. */
   readonly writers = new Running();
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
-  readonly #warned = new LRUCache<string, true>({ max: remembered });
+  readonly #warned = new LRUCache<string, true>(atMost(remembered));
   readonly #throwsUndelivered: boolean;
   readonly #background = new Set<Promise<unknown>>();
   readonly #waitUntil: CoreParts['waitUntil'];
@@ -57,14 +60,18 @@ export class Core {
   constructor(parts: CoreParts) {
     this.store = parts.store;
     this.clock = parts.clock;
+    this.time = timeOf(parts.clock);
+    this.flights = new Flights(this.time);
     this.names = parts.names;
     this.events = parts.events;
     this.outcomes = parts.outcomes;
     this.#throwsUndelivered = parts.throwsUndelivered;
     this.#waitUntil = parts.waitUntil;
     this.backOffs = new BackOffs(parts.clock);
-    this.versions = new Versions(parts.deadlineMs, (message, cause) => {
-      this.report({ code: 'version', message, cause });
+    this.versions = new Versions({
+      deadlineMs: parts.deadlineMs,
+      time: this.time,
+      report: (message, cause) => this.report({ code: 'version', message, cause }),
     });
   }
 
@@ -262,7 +269,7 @@ class Running {
 export class Writes {
   readonly #underWay = new Map<string, Promise<boolean>>();
   readonly #changed = new LRUCache<string, number>({
-    max: remembered,
+    ...atMost(remembered),
     dispose: (change, _key, why) => {
       if (why === 'evict') this.#fallenOut = change;
     },
@@ -330,7 +337,7 @@ export class Writes {
 /** Keys whose method has failed lately. While an old value is served it is left alone for a while. */
 export class BackOffs {
   readonly #clock: Clock;
-  readonly #until = new LRUCache<string, number>({ max: remembered });
+  readonly #until = new LRUCache<string, number>(atMost(remembered));
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -351,7 +358,7 @@ export class BackOffs {
 
 /** When this process first read a token, in the time of the flights. */
 export class SeenTokens {
-  readonly #seen = new LRUCache<string, { readonly token: string; readonly at: number }>({ max: remembered });
+  readonly #seen = new LRUCache<string, { readonly token: string; readonly at: number }>(atMost(remembered));
 
   note(tokens: Tokens, at: number): void {
     for (const [name, token] of tokens) {

@@ -3,7 +3,6 @@
  * holder has died ends by itself; one whose method takes long is prolonged.
  */
 
-import { awaited, later } from '../policies/deadline.js';
 import type { LeaseEnd, LeaseState } from '../stores/store.js';
 import type { Core } from './core.js';
 
@@ -41,7 +40,7 @@ export async function takeTurn<T>(waiting: Waiting<T>): Promise<Turn | { readonl
     if (state === 'unable') warnUnable(core, where);
     if (state === 'unable' || state === 'unknown' || state === 'open' || waitedMs > patienceMs) return nobodys;
     if (state === 'taken' && waitedMs === 0) onWait();
-    if (state === 'taken') await pause(pauseMs * (0.5 + Math.random() / 2));
+    if (state === 'taken') await pause(core, pauseMs * (0.5 + Math.random() / 2));
     waitedMs += pauseMs;
     if (!isWanted()) return giveUp(core, name, state);
     // Also with the lease: whoever had it before may have stored the value since this call looked for it.
@@ -77,7 +76,7 @@ const nobodys: Turn = { end: () => Promise.resolve() };
 function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
   let cancel = (): void => {};
   const renewLater = (): void => {
-    cancel = later(leaseMs / 3, () => {
+    cancel = core.time.later(leaseMs / 3, () => {
       renewLater();
       core.inBackground(core.store.renewLease(name, leaseMs));
     });
@@ -92,8 +91,8 @@ function hold(core: Core, name: string): (how: LeaseEnd) => Promise<void> {
   };
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => awaited(ms, resolve));
+function pause({ time }: Core, ms: number): Promise<void> {
+  return new Promise((resolve) => time.awaited(ms, resolve));
 }
 
 function warnUnable(core: Core, where: string): void {

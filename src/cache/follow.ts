@@ -135,9 +135,9 @@ class Feed implements Following {
   }
 
   async #close(): Promise<void> {
-    const { deadlineMs } = this.#host;
+    const { deadlineMs, core } = this.#host;
     try {
-      await withDeadline(this.#tap.close(), deadlineMs);
+      await withDeadline(this.#tap.close(), deadlineMs, core);
     } catch (cause) {
       this.#tell(`the source did not end cleanly: ${String(cause)}`, { cause });
     }

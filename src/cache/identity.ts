@@ -3,7 +3,7 @@
  * The class is the runtime class, so that `UserRepo` and `OrderRepo` never share what they inherit from `Repository`.
  */
 
-import { textOf } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { crypto } from '../policies/crypto.js';
 import { cacheIdentity } from '../policies/key.js';
 import type { AsyncMethod } from './options.js';

@@ -4,8 +4,7 @@ import { hostname } from 'node:os';
 import type { Outcome } from '../base/events.js';
 import type { Answered, Answers, Audit, Insight, Question, Snapshot } from '../base/insight.js';
 import { crypto } from '../policies/crypto.js';
-import { monotonicMs } from '../policies/deadline.js';
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import { readAnswer, readQuestion } from './answers.js';
 import type { Core } from './core.js';
 
@@ -31,7 +30,7 @@ export interface InsightParts {
 
 export class CacheInsight implements Insight {
   readonly #parts: InsightParts;
-  readonly #recent = new LRUCache<string, Outcome[]>({ max: methodsWatched });
+  readonly #recent = new LRUCache<string, Outcome[]>(atMost(methodsWatched));
   #process: Snapshot['process'] | undefined;
   #unwatch: (() => void) | undefined;
   #askedAt = -Infinity;
@@ -61,7 +60,7 @@ export class CacheInsight implements Insight {
   }
 
   recent(method: string): readonly Outcome[] {
-    this.#askedAt = monotonicMs();
+    this.#askedAt = this.#nowMs;
     this.#unwatch ??= this.#parts.core.events.on('outcome', (outcome) => this.#keep(outcome));
     if (!this.#recent.has(method)) this.#recent.set(method, []);
     return [...(this.#recent.get(method) ?? [])];
@@ -97,12 +96,16 @@ export class CacheInsight implements Insight {
 
   /** Whoever asks again and again gets the same audit for a while, so that audits take little of the process's time. */
   #auditForNow(): Audit {
-    const began = monotonicMs();
+    const began = this.#nowMs;
     if (this.#audit && began < this.#audit.until) return this.#audit.answer;
     const answer = this.audit();
-    const ended = monotonicMs();
+    const ended = this.#nowMs;
     this.#audit = { answer, until: ended + (ended - began) * restPerAudit };
     return answer;
+  }
+
+  get #nowMs(): number {
+    return this.#parts.core.time.monotonicMs();
   }
 
   get #self(): Snapshot['process'] {
@@ -115,7 +118,7 @@ export class CacheInsight implements Insight {
   }
 
   #keep(outcome: Outcome): void {
-    if (monotonicMs() - this.#askedAt > watchedMs) {
+    if (this.#nowMs - this.#askedAt > watchedMs) {
       this.#unwatch?.();
       this.#unwatch = undefined;
       this.#recent.clear();

@@ -1,6 +1,6 @@
 /** One flight from its beginning to its end: runs the method here, or waits until another process has. */
 
-import { textOf } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import type { Reading } from '../stores/store.js';
 import { Compute, type Computed, type Subject } from './compute.js';

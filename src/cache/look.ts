@@ -1,6 +1,7 @@
 /** One call's view of the store: reads the entry with all that it is held against, and says what it is good for. */
 
-import { isCacheConfigError, textOf } from '../base/errors.js';
+import { isCacheConfigError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { type Freshness, freshnessOf } from '../policies/freshness.js';
 import { type Tokens, versionName } from '../policies/generations.js';
 import type { Reading } from '../stores/store.js';

@@ -403,7 +403,7 @@ export class CacheManager<Tag extends string = string> {
 
   /** Every operation has a deadline of its own; this is for a write that waits for another one. */
   async #settled(): Promise<void> {
-    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs).catch(() => undefined);
+    await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs, this.#core).catch(() => undefined);
   }
 
   async #invalidated(told: Told, names: readonly string[]): Promise<InvalidationResult> {

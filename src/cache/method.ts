@@ -1,7 +1,7 @@
 /** One decorated method in one cache: from a call to its key, and straight to the answer where memory has it. */
 
-import { CacheConfigError, isInvalidationError, textOf } from '../base/errors.js';
-import { monotonicMs } from '../policies/deadline.js';
+import { CacheConfigError, isInvalidationError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import { type PayloadFormat, payloadFormat } from '../policies/payload.js';
 import { freshnessOf, isAging } from '../policies/freshness.js';
 import { UnkeyableError } from '../policies/key.js';
@@ -319,10 +319,10 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   #runPlain(scope: Scope, { self, run }: Pick<Subject, 'self' | 'run'>, reason: string): Promise<unknown> {
-    const { outcomes } = this.#core;
+    const { outcomes, time } = this.#core;
     inherit(this.#core, scope, undefined);
     const method = this.#nameOf(self);
-    const since = monotonicMs();
+    const since = time.monotonicMs();
     const call: AnsweredCall = {
       status: 'bypass',
       method,
@@ -332,7 +332,7 @@ export class CachedMethod implements CachedMethodHandle {
       entry: undefined,
       tier: undefined,
       tags: [],
-      durationMs: () => monotonicMs() - since,
+      durationMs: () => time.monotonicMs() - since,
       listener: scope.listener,
     };
     if (outcomes.isHeard(scope.listener)) return this.#runWatched(call, run);

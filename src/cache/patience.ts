@@ -1,12 +1,13 @@
 /** How long a caller waits for a running method, and what it takes instead. The method goes on either way. */
 
 import { CacheTimeoutError } from '../base/errors.js';
-import { awaited, later, monotonicMs } from '../policies/deadline.js';
+import type { Time } from '../policies/deadline.js';
 import type { Flight } from '../policies/flight.js';
 
 export interface Patience<T> {
   /** For a message: `Products.find`. */
   readonly method: string;
+  readonly time: Time;
   readonly softMs: number | undefined;
   readonly hardMs: number | undefined;
   /** The caller's own: it stops waiting when that is aborted. */
@@ -32,7 +33,7 @@ export function waitFor<T>(flight: Flight, work: Promise<T>, patience: Patience<
 class Wait<T> {
   readonly #patience: Patience<T>;
   readonly #giveUp: (reason: unknown) => void;
-  readonly #since = monotonicMs();
+  readonly #since: number;
   readonly #end: Promise<T>;
   #settle!: { resolve: (result: T) => void; reject: (reason: unknown) => void };
   #isOver = false;
@@ -41,6 +42,7 @@ class Wait<T> {
 
   constructor(patience: Patience<T>, giveUp: (reason: unknown) => void) {
     this.#patience = patience;
+    this.#since = patience.time.monotonicMs();
     this.#giveUp = giveUp;
     this.#end = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -48,9 +50,9 @@ class Wait<T> {
   }
 
   until(work: Promise<T>): Promise<T> {
-    const { softMs, hardMs, signal } = this.#patience;
-    if (softMs !== undefined) this.#cancelSoft = awaited(softMs, () => void this.#lookForOther());
-    if (hardMs !== undefined) this.#cancelHard = awaited(hardMs, this.#timeOut);
+    const { time, softMs, hardMs, signal } = this.#patience;
+    if (softMs !== undefined) this.#cancelSoft = time.awaited(softMs, () => void this.#lookForOther());
+    if (hardMs !== undefined) this.#cancelHard = time.awaited(hardMs, this.#timeOut);
     signal?.addEventListener('abort', this.#abort, { once: true });
     if (signal?.aborted) this.#abort();
     void work.then(this.#settle.resolve, this.#settle.reject).then(() => {
@@ -77,7 +79,7 @@ class Wait<T> {
 
   /** The process need not wait either; the method is told all the same when its time is up. */
   async #lookForOther(): Promise<void> {
-    const { hardMs, instead } = this.#patience;
+    const { time, hardMs, instead } = this.#patience;
     const take = await instead();
     const other = this.#isOver ? undefined : take?.();
     if (other === undefined) return;
@@ -85,7 +87,7 @@ class Wait<T> {
     this.#settle.resolve(other);
     this.#cancelAll();
     if (hardMs !== undefined)
-      this.#cancelHard = later(Math.max(1, this.#since + hardMs - monotonicMs()), this.#timeOut);
+      this.#cancelHard = time.later(Math.max(1, this.#since + hardMs - time.monotonicMs()), this.#timeOut);
   }
 
   #stopWaiting(): void {

@@ -1,7 +1,8 @@
 /** Loads a new value for an entry that is old, or will soon be, while callers are served the entry. */
 
 import type { Entry } from '../base/entry.js';
-import { isCacheTimeoutError, textOf } from '../base/errors.js';
+import { isCacheTimeoutError } from '../base/errors.js';
+import { textOf } from '../base/text.js';
 import type { Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
@@ -75,10 +76,12 @@ export function afterFailure({ core, subject, look, load }: Failed, error: unkno
 }
 
 async function loadAnew(load: Load, aged: Aged, look: Look): Promise<void> {
+  const { core } = aged;
   const { method, policy } = aged.subject;
   const work = load.during(() => loadIn(load, aged, look));
   await waitFor<unknown>(load.flight, work, {
     method,
+    time: core.time,
     softMs: undefined,
     hardMs: policy.hardTimeoutMs,
     signal: undefined,

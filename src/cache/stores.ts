@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import type { CacheProblem } from '../base/events.js';
-import { nextTurn } from '../policies/deadline.js';
+import { nextTurn, timeOf } from '../policies/deadline.js';
 import type { Backend } from '../stores/backend.js';
 import type { StoreBus } from '../stores/bus.js';
 import { Coherence } from '../stores/coherence.js';
@@ -65,10 +65,11 @@ function busForNothing(): CacheConfigError {
   });
 }
 
-function openBackend(targets: readonly BackendTarget[], { settings, report }: StoreParts): Backend {
-  const backends = targets.map((target) => target.open());
+function openBackend(targets: readonly BackendTarget[], { settings, clock, report }: StoreParts): Backend {
+  const backends = targets.map((target) => target.open(clock));
   if (backends.length === 1) return backends[0] as Backend;
   return layered(backends, {
+    clock,
     deadlineMs: Math.ceil(settings.deadlineMs / 2),
     report: (message, cause) => report({ code: 'store', message, cause }),
   });
@@ -88,6 +89,7 @@ function openShared(
     new Coherence({
       bus,
       remembers: onRemoved !== undefined,
+      time: timeOf(clock),
       answer: parts.answer,
       deleteMany: (keys) => backend.deleteMany(keys),
       session: () => backend.session ?? 0,

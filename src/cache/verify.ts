@@ -2,10 +2,10 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Entry } from '../base/entry.js';
-import { textOf } from '../base/errors.js';
-import { later, withDeadline } from '../policies/deadline.js';
+import { textOf } from '../base/text.js';
+import { withDeadline } from '../policies/deadline.js';
 import { differences } from '../policies/difference.js';
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Look } from './look.js';
@@ -49,7 +49,7 @@ export function verify(core: Core, subject: Subject, entry: Entry): void {
 export async function endVerifying(core: Core): Promise<void> {
   const methods = [...(verifiers.get(core)?.values() ?? [])];
   const ended = Promise.all(methods.map((verifier) => verifier.end()));
-  await withDeadline(ended, closingAtMostMs).catch(() => undefined);
+  await withDeadline(ended, closingAtMostMs, core).catch(() => undefined);
   for (const verifier of methods) verifier.giveUp();
 }
 
@@ -58,7 +58,7 @@ class Verifier {
   readonly #core: Core;
   /** By key, so that a hot one does not keep others out. */
   readonly #waiting = new Map<string, Served>();
-  readonly #told = new LRUCache<string, number>({ max: toldAtMost });
+  readonly #told = new LRUCache<string, number>(atMost(toldAtMost));
   #working: Promise<void> | undefined;
   #isEnding = false;
   /** Ends the pause before an entry is read once more, if there is one. */
@@ -133,6 +133,7 @@ class Verifier {
       return await withDeadline(
         inContext(async () => subject.run(() => giveUp.signal)),
         ms,
+        this.#core,
       );
     } finally {
       giveUp.abort();
@@ -149,7 +150,7 @@ class Verifier {
    */
   async #stands({ subject, entry, inContext }: Served): Promise<boolean> {
     const haveEnded = this.#core.writers.settled().then(() => true);
-    if (!(await withDeadline(haveEnded, writesAtMostMs).catch(() => false))) return false;
+    if (!(await withDeadline(haveEnded, writesAtMostMs, this.#core).catch(() => false))) return false;
     await this.#pause();
     const look = inContext(() => new Look(this.#core, subject, currentScope()));
     const reading = await inContext(() => look.read());
@@ -160,7 +161,7 @@ class Verifier {
   #pause(): Promise<void> {
     if (this.#isEnding) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = later(announcedWithinMs, resolve);
+      const cancel = this.#core.time.later(announcedWithinMs, resolve);
       this.#endPause = () => {
         cancel();
         resolve();

@@ -1,7 +1,7 @@
 /** The current versions of what is cached, as users' functions tell them: those who ask in the same tick share an answer. */
 
-import { textOf } from '../base/errors.js';
-import { withDeadline } from '../policies/deadline.js';
+import { textOf } from '../base/text.js';
+import { type Time, withDeadline } from '../policies/deadline.js';
 
 /** Asks the user's function. May throw. */
 export type AskVersion = () => unknown;
@@ -14,19 +14,24 @@ export interface VersionQuestion {
   readonly ask: AskVersion;
 }
 
+export interface VersionsOptions {
+  /** The longest that an answer may take. */
+  readonly deadlineMs: number;
+  readonly time: Time;
+  readonly report: (message: string, cause: unknown) => void;
+}
+
 /**
  * As with reads of a store (see stores/batch.ts), nobody gets an answer that was asked for before he came:
  *
  *   T1 asks for x: 1, under way · x changes: 2 · T0 reads x, stored under 1: with T1's answer it would be a hit
  */
 export class Versions {
-  readonly #deadlineMs: number;
-  readonly #report: (message: string, cause: unknown) => void;
+  readonly #options: VersionsOptions;
   readonly #gathering = new Map<string, { readonly self: unknown; readonly answer: Promise<string | undefined> }>();
 
-  constructor(deadlineMs: number, report: (message: string, cause: unknown) => void) {
-    this.#deadlineMs = deadlineMs;
-    this.#report = report;
+  constructor(options: VersionsOptions) {
+    this.#options = options;
   }
 
   /**
@@ -50,11 +55,12 @@ export class Versions {
 
   /** The same, and nobody shares the answer: inside a transaction it may be one that nobody else will ever get. */
   async alone(where: string, ask: AskVersion): Promise<string | undefined> {
+    const { deadlineMs, time, report } = this.#options;
     try {
-      return versionTextOf(await withDeadline(askNow(ask), this.#deadlineMs));
+      return versionTextOf(await withDeadline(askNow(ask), deadlineMs, { time }));
     } catch (error) {
       const reason = error instanceof Error ? error.message : textOf(error);
-      this.#report(`${where}, version: ${reason}; the call is answered without the cache`, error);
+      report(`${where}, version: ${reason}; the call is answered without the cache`, error);
       return undefined;
     }
   }

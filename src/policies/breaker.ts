@@ -2,6 +2,8 @@
 
 import type { CircuitBreakerPolicy } from 'cockatiel';
 
+import { machineTime, type Time } from './deadline.js';
+
 /** The breaker is open: the server was not asked. */
 export class BreakerOpenError extends Error {
   constructor() {
@@ -15,16 +17,20 @@ const probeAfterMs = 1_000;
 
 type State = 'closed' | 'open' | 'probing';
 
+/** Loaded with the first command, so that importing the package stays cheap. */
+let library: typeof import('cockatiel') | undefined;
+
 /** Opens after five failures in a row that `counts` says are the server's silence; one call a second probes it then. */
 export class Breaker {
   readonly #counts: (error: unknown) => boolean;
+  readonly #time: Time;
   #policy: CircuitBreakerPolicy | undefined;
-  #isOpenError: (error: unknown) => boolean = () => false;
   #state: State = 'closed';
-  #openedAt = -Infinity;
+  #openedAtMs = -Infinity;
 
-  constructor(counts: (error: unknown) => boolean) {
+  constructor(counts: (error: unknown) => boolean, time: Time = machineTime) {
     this.#counts = counts;
+    this.#time = time;
   }
 
   get state(): State {
@@ -36,46 +42,32 @@ export class Breaker {
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const policy = this.#current() ?? (await this.#load());
+    library ??= await import('cockatiel');
+    const policy = (this.#policy ??= this.#newPolicy(library));
     // The policy would let everybody wait for the end of the probe, which may be a whole deadline.
-    if (this.#state === 'probing') throw new BreakerOpenError();
-    try {
-      return await policy.execute(work);
-    } catch (error) {
-      throw this.#isOpenError(error) ? new BreakerOpenError() : error;
-    }
+    if (this.#state === 'probing' || this.#isResting) throw new BreakerOpenError();
+    return policy.execute(work);
   }
 
-  /** A machine's clock that is set back by an hour would keep the policy open for an hour: then there is a new one. */
-  #current(): CircuitBreakerPolicy | undefined {
-    if (Date.now() < this.#openedAt) this.#policy = undefined;
-    return this.#policy;
+  get #isResting(): boolean {
+    return this.#state === 'open' && this.#time.monotonicMs() - this.#openedAtMs < probeAfterMs;
   }
 
-  /** Loaded with the first command, so that importing the package stays cheap. */
-  async #load(): Promise<CircuitBreakerPolicy> {
-    const { circuitBreaker, ConsecutiveBreaker, handleWhen, isBrokenCircuitError } = await import('cockatiel');
-    if (this.#policy) return this.#policy;
-    this.#isOpenError = isBrokenCircuitError;
-    this.#policy = circuitBreaker(handleWhen(this.#counts), {
-      halfOpenAfter: probeAfterMs,
+  /**
+   * When to probe is said here: the library reads the time of day, which may be set back by an hour, and then would not be over
+   * for an hour.
+   */
+  #newPolicy({ circuitBreaker, ConsecutiveBreaker, handleWhen }: typeof import('cockatiel')): CircuitBreakerPolicy {
+    const policy = circuitBreaker(handleWhen(this.#counts), {
+      halfOpenAfter: -Infinity,
       breaker: new ConsecutiveBreaker(failuresToOpen),
     });
-    this.#follow(this.#policy);
-    return this.#policy;
-  }
-
-  #follow(policy: CircuitBreakerPolicy): void {
-    this.#openedAt = -Infinity;
-    const enter = (state: State): void => {
-      if (policy === this.#policy) this.#state = state;
-    };
-    enter('closed');
     policy.onBreak(() => {
-      enter('open');
-      this.#openedAt = Date.now();
+      this.#state = 'open';
+      this.#openedAtMs = this.#time.monotonicMs();
     });
-    policy.onHalfOpen(() => enter('probing'));
-    policy.onReset(() => enter('closed'));
+    policy.onHalfOpen(() => (this.#state = 'probing'));
+    policy.onReset(() => (this.#state = 'closed'));
+    return policy;
   }
 }

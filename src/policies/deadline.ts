@@ -3,6 +3,8 @@
 import { performance } from 'node:perf_hooks';
 import timers from 'node:timers';
 
+import type { Clock } from '../base/clock.js';
+
 // Taken from the modules and at import, so that fake timers in a user's tests cannot stop a deadline, wherever they begin.
 const { setTimeout, clearTimeout, setImmediate } = timers;
 
@@ -22,21 +24,73 @@ export class DeadlineError extends Error {
   }
 }
 
-/**
- * Settles as `work` does, or rejects with a {@link DeadlineError} after `ms`; a later failure of `work` goes to `onLate`.
- *
- * After something has blocked the process, timers run before the sockets are read, so that answers which have long been
- * here would all be too late: the deadline ends only after the sockets were read once more.
- */
-export function withDeadline<T>(work: Promise<T>, ms: number, onLate: (error: unknown) => void = () => {}): Promise<T> {
+/** Lengths of time and timers. */
+export interface Time {
+  /** Milliseconds that only grow. */
+  monotonicMs(): number;
+  /** Runs `task` once after `ms`, and keeps the process alive for it: somebody waits. The returned function cancels it. */
+  awaited(ms: number, task: () => void): () => void;
+  /** Runs `task` once after `ms` without keeping the process alive; the returned function cancels it. */
+  later(ms: number, task: () => void): () => void;
+  /**
+   * Runs `task` once after `ms`. After something has blocked the process, timers run before the sockets are read, so that
+   * answers which have long been here would all be too late: it runs only after the sockets were read once more.
+   */
+  deadline(ms: number, task: () => void): () => void;
+}
+
+/** The machine's own. */
+export const machineTime: Time = {
+  monotonicMs,
+  awaited(ms, task) {
+    const timer = setTimeout(task, ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  later(ms, task) {
+    const timer = setTimeout(task, ms);
+    timer.unref();
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  deadline(ms, task) {
+    const timer = setTimeout(() => setImmediate(task), ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+};
+
+export const { awaited, later } = machineTime;
+
+/** What a clock brings of its own, and for the rest the machine's. */
+export function timeOf(clock: Clock): Time {
+  const own: { -readonly [K in keyof Time]?: Time[K] } = {};
+  if (clock.monotonic) own.monotonicMs = () => clock.monotonic?.() ?? monotonicMs();
+  if (clock.after) own.awaited = own.later = own.deadline = (ms, task) => clock.after?.(ms, task) ?? (() => {});
+  return { ...machineTime, ...own };
+}
+
+export interface DeadlineOptions {
+  /** Is given a later failure of the work. */
+  readonly onLate?: (error: unknown) => void;
+  /** Default: the machine's. */
+  readonly time?: Time;
+}
+
+/** Settles as `work` does, or rejects with a {@link DeadlineError} after `ms`. */
+export function withDeadline<T>(work: Promise<T>, ms: number, options: DeadlineOptions = {}): Promise<T> {
+  const { onLate = () => {}, time = machineTime } = options;
   return new Promise((resolve, reject) => {
     let isOver = false;
-    const timer = setTimeout(() => setImmediate(expire), ms);
+    const cancel = time.deadline(ms, expire);
     const settle =
       <A>(how: (answer: A) => void) =>
       (answer: A): void => {
         isOver = true;
-        clearTimeout(timer);
+        cancel();
         how(answer);
       };
     work.then(settle(resolve), settle(reject));
@@ -47,21 +101,4 @@ export function withDeadline<T>(work: Promise<T>, ms: number, onLate: (error: un
       work.catch(onLate);
     }
   });
-}
-
-/** Runs `task` once after `ms`, and keeps the process alive for it: somebody waits. The returned function cancels it. */
-export function awaited(ms: number, task: () => void): () => void {
-  const timer = setTimeout(task, ms);
-  return () => {
-    clearTimeout(timer);
-  };
-}
-
-/** Runs `task` once after `ms` without keeping the process alive; the returned function cancels it. */
-export function later(ms: number, task: () => void): () => void {
-  const timer = setTimeout(task, ms);
-  timer.unref();
-  return () => {
-    clearTimeout(timer);
-  };
 }

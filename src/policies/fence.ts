@@ -6,7 +6,7 @@
  * Remembered as true, the message being consumed, it would be stale for ever.
  */
 
-import { LRUCache } from './lru.js';
+import { atMost, LRUCache } from './lru.js';
 
 /** Names whose last invalidation is remembered; for one that is not, the latest that fell out stands. */
 const remembered = 20_000;
@@ -15,7 +15,7 @@ export class Fence {
   #invalidations = 0;
   #fallenOut = 0;
   readonly #last = new LRUCache<string, number>({
-    max: remembered,
+    ...atMost(remembered),
     dispose: (at, _name, why) => {
       if (why === 'evict') this.#fallenOut = Math.max(this.#fallenOut, at);
     },

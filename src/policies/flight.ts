@@ -13,7 +13,7 @@
  */
 
 import type { Generation, Payload } from '../base/entry.js';
-import { monotonicMs } from './deadline.js';
+import { machineTime, type Time } from './deadline.js';
 import type { Tokens } from './generations.js';
 
 /** What a flight brings to those who share it. */
@@ -62,6 +62,7 @@ export class Flight {
   #settle!: { resolve: (landing: Landing) => void; reject: (reason: unknown) => void };
   #startedAt = Infinity;
   #startedAtMs = Infinity;
+  readonly #time: Time;
   #captured: Tokens | undefined;
   #holds: () => boolean = () => false;
   #closed = false;
@@ -76,8 +77,9 @@ export class Flight {
   #controller: AbortController | undefined;
   readonly #fenced = new Set<string>();
 
-  constructor(key: string, isStrong = false) {
+  constructor(key: string, isStrong = false, time: Time = machineTime) {
     this.key = key;
+    this.#time = time;
     this.isStrong = isStrong;
     this.landing = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -92,7 +94,7 @@ export class Flight {
    */
   start(at: number, captured: Tokens | undefined, holds: () => boolean): void {
     this.#startedAt = at;
-    this.#startedAtMs = monotonicMs();
+    this.#startedAtMs = this.#time.monotonicMs();
     this.#captured = captured;
     this.#holds = holds;
   }
@@ -195,7 +197,7 @@ export class Flight {
 
   /** The same while the store says nothing, so that nobody can compare: the flight is not older than the grace period. */
   admitsInOutage(names: readonly string[], graceMs: number): boolean {
-    if (this.#closed || this.#isLost || this.#startedAtMs + graceMs <= monotonicMs()) return false;
+    if (this.#closed || this.#isLost || this.#startedAtMs + graceMs <= this.#time.monotonicMs()) return false;
     return !names.some((name) => this.isFenced(name));
   }
 
@@ -256,6 +258,11 @@ export class Flights {
   /** In the order of their beginning. */
   readonly #running = new Set<Flight>();
   #starts = 0;
+  readonly #time: Time;
+
+  constructor(time: Time = machineTime) {
+    this.#time = time;
+  }
 
   /** What a caller notes when it comes: less than the start of every compute that has not started yet. */
   arrival(): number {
@@ -272,7 +279,7 @@ export class Flights {
   }
 
   begin(key: string, isStrong = false): Flight {
-    const flight = new Flight(key, isStrong);
+    const flight = new Flight(key, isStrong, this.#time);
     this.#byKey.set(key, flight);
     this.#running.add(flight);
     return flight;

@@ -3,8 +3,9 @@
 import type { StoreBus } from './bus.js';
 
 /**
- * A key-value server that keeps text. Commands are sent at once and never repeated by the client: a repeated `add` could
- * bring back a generation that was deleted in between. None of them bounds its own time; the caller does.
+ * A key-value server that keeps text: what a store of one's own has to be, to be handed to `createCache`. Commands are sent at once and never repeated by the client: a repeated `add` could
+ * bring back a generation that was deleted in between. None of them bounds its own time; the caller does. A command that fails rejects; an error with a
+ * `failure` says how.
  */
 export interface Backend {
   /** The URI without its password, for messages. */
@@ -44,6 +45,23 @@ export interface Backend {
  * - `misconfigured`: it will never work like this (wrong password, unknown host). Reported once, loudly.
  */
 export type BackendFailure = 'unreachable' | 'refused' | 'misconfigured';
+
+/** Whether `value` has what a backend has. A store adapter has `get`, and may have all the rest. */
+export function isBackend(value: unknown): value is Backend {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, maxTextBytes } = value as Partial<Backend>;
+  const has = (method: string): boolean => typeof (value as Record<string, unknown>)[method] === 'function';
+  const isComplete = ['getMany', 'set', 'deleteMany', 'close'].every(has) && !has('get');
+  return isComplete && typeof name === 'string' && typeof maxTextBytes === 'number';
+}
+
+const failures: readonly unknown[] = ['unreachable', 'refused', 'misconfigured'] satisfies BackendFailure[];
+
+/** What an error says of the server; undefined for one that is none of a backend's. By its shape, as the package may be here twice. */
+export function failureOf(error: unknown): BackendFailure | undefined {
+  const failure = typeof error === 'object' && error !== null && (error as Partial<BackendError>).failure;
+  return failures.includes(failure) ? (failure as BackendFailure) : undefined;
+}
 
 /** Why a command failed. The message never contains a password. */
 export class BackendError extends Error {

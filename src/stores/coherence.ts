@@ -9,7 +9,7 @@
  */
 
 import { crypto } from '../policies/crypto.js';
-import { awaited, later, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
+import { machineTime, nextTurn, type Time, withDeadline } from '../policies/deadline.js';
 import type { BusState } from '../base/insight.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
@@ -46,6 +46,8 @@ export interface CoherenceOptions {
   /** The number of the connection over which the bus publishes; another one after each reconnect. Default: always the same. */
   readonly session?: () => number;
   readonly report: (message: string, cause?: unknown) => void;
+  /** Default: the machine's. */
+  readonly time?: Time;
 }
 
 /** Before it is trusted a process sends heartbeats in short order. */
@@ -101,6 +103,7 @@ const done: Acknowledged = () => Promise.resolve(true);
 export class Coherence implements Remover {
   readonly #id = crypto().randomBytes(9).toString('base64url');
   readonly #options: CoherenceOptions;
+  readonly #time: Time;
   readonly #lease = new Lease();
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
@@ -111,7 +114,7 @@ export class Coherence implements Remover {
   #toAnswer = 0;
   /** How many announcements somebody waits for; then the process is kept alive. */
   #waiting = 0;
-  #aliveAt = monotonicMs();
+  #aliveAt: number;
   #isSubscribed = false;
   /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
   #listeningSince = Infinity;
@@ -125,10 +128,12 @@ export class Coherence implements Remover {
   /** Subscribes at once where this process remembers something; nobody needs to wait for it. */
   constructor(options: CoherenceOptions) {
     this.#options = options;
+    this.#time = options.time ?? machineTime;
+    this.#aliveAt = this.#time.monotonicMs();
     if (!options.remembers) return;
     this.#subscribe();
     // Not yet: whoever makes this cannot be told of anything before he has it.
-    this.#cancelBeat = later(0, () => this.#beat());
+    this.#cancelBeat = this.#time.later(0, () => this.#beat());
   }
 
   /** Whether deletion and message are one, so that a process which has no message has nothing to forget. */
@@ -177,7 +182,7 @@ export class Coherence implements Remover {
     let receivers: unknown;
     if (bus.deleteAndPublish) receivers = await bus.deleteAndPublish(names, message);
     else await deleteMany(names);
-    announcement.removedAt = announcement.repeatedAt = monotonicMs();
+    announcement.removedAt = announcement.repeatedAt = this.#time.monotonicMs();
     if (!bus.deleteAndPublish) return this.#send(announcement);
     announcement.sentAt = announcement.removedAt;
     return receivers;
@@ -186,13 +191,13 @@ export class Coherence implements Remover {
   /** Resolves, also where it fails: then it is sent again. */
   async #send(announcement: Announcement): Promise<unknown> {
     const sent = await this.#tryToPublish(announcement.message);
-    if (sent) announcement.sentAt ??= monotonicMs();
+    if (sent) announcement.sentAt ??= this.#time.monotonicMs();
     return sent?.receivers;
   }
 
   #acknowledged(announced: number, announcement: Announcement): Promise<boolean> {
     if (this.#closed) return Promise.resolve(false);
-    this.#check(announced, announcement, this.#roster.live(monotonicMs()));
+    this.#check(announced, announcement, this.#roster.live(this.#time.monotonicMs()));
     if (!this.#announcements.has(announced)) return Promise.resolve(true);
     return new Promise((resolve) => {
       announcement.settle = resolve;
@@ -204,7 +209,7 @@ export class Coherence implements Remover {
   }
 
   get state(): BusState {
-    const nowMs = monotonicMs();
+    const nowMs = this.#time.monotonicMs();
     const peers = this.#roster.live(nowMs).length;
     if (!this.#options.remembers) return { state: 'idle', peers };
     return { state: this.era(nowMs) > 0 ? 'trusted' : 'untrusted', peers };
@@ -220,12 +225,14 @@ export class Coherence implements Remover {
     const ended = new Promise<void>((resolve) => (end = resolve));
     const inquiry: Inquiry = { answers: new Map(), chars: 0, receivers: undefined, echoed: false, end };
     this.#inquiries.set(asked, inquiry);
-    const endsAt = monotonicMs() + waitMs;
-    for (let leftMs = waitMs; leftMs > 0 && !inquiry.echoed; leftMs = endsAt - monotonicMs()) {
-      await withDeadline(this.#sendInquiry(inquiry, text), leftMs).catch(() => undefined);
-      await withDeadline(ended, Math.min(repeatMs, leftMs)).catch(() => undefined);
+    const endsAt = this.#time.monotonicMs() + waitMs;
+    for (let leftMs = waitMs; leftMs > 0 && !inquiry.echoed; leftMs = endsAt - this.#time.monotonicMs()) {
+      await withDeadline(this.#sendInquiry(inquiry, text), leftMs, { time: this.#time }).catch(() => undefined);
+      await withDeadline(ended, Math.min(repeatMs, leftMs), { time: this.#time }).catch(() => undefined);
     }
-    await withDeadline(ended, Math.max(0, endsAt - monotonicMs())).catch(() => undefined);
+    await withDeadline(ended, Math.max(0, endsAt - this.#time.monotonicMs()), { time: this.#time }).catch(
+      () => undefined,
+    );
     this.#inquiries.delete(asked);
     return [...inquiry.answers.values()];
   }
@@ -257,7 +264,7 @@ export class Coherence implements Remover {
     this.#announcements.clear();
     if (!this.#isSubscribed) return;
     const bye = this.#tryToPublish(writeMessage({ kind: 'bye', from: this.#id }));
-    await withDeadline(bye, farewellMs).catch(() => undefined);
+    await withDeadline(bye, farewellMs, { time: this.#time }).catch(() => undefined);
     await this.#options.bus.close();
   }
 
@@ -273,7 +280,7 @@ export class Coherence implements Remover {
   // ------------------------------------------------------------------------------------------ heartbeats
 
   #beat(): void {
-    const now = monotonicMs();
+    const now = this.#time.monotonicMs();
     const beat = this.#lease.beat(now);
     this.#publish(writeMessage({ kind: 'beat', from: this.#id, announced: this.#announced, beat }));
     const session = this.#options.session?.() ?? 0;
@@ -283,7 +290,7 @@ export class Coherence implements Remover {
     this.#session = session;
     // Those that have gone without a word are forgotten.
     this.#roster.live(now);
-    this.#cancelBeat = later(this.era(now) > 0 ? heartbeatMs : hurryMs, () => this.#beat());
+    this.#cancelBeat = this.#time.later(this.era(now) > 0 ? heartbeatMs : hurryMs, () => this.#beat());
   }
 
   /** What came over the old subscription until now may not have been all. */
@@ -332,7 +339,7 @@ export class Coherence implements Remover {
   }
 
   #receiveOwn(message: BusMessage): void {
-    const now = monotonicMs();
+    const now = this.#time.monotonicMs();
     this.#aliveAt = now;
     this.#listeningSince = Math.min(this.#listeningSince, now);
     if (message.kind === 'beat') this.#lease.returned(message.beat, now);
@@ -351,7 +358,7 @@ export class Coherence implements Remover {
   }
 
   #receiveOther(message: BusMessage): void {
-    const now = monotonicMs();
+    const now = this.#time.monotonicMs();
     if (message.kind === 'ask') {
       this.#answerLater(message);
       return;
@@ -400,15 +407,15 @@ export class Coherence implements Remover {
 
   #checkLater(): void {
     if (this.#closed || this.#announcements.size === 0) return;
-    const wait = this.#waiting > 0 ? awaited : later;
-    this.#cancelCheck ??= wait(repeatMs / 4, () => {
+    const check = (): void => {
       this.#cancelCheck = undefined;
       this.#checkAll();
-    });
+    };
+    this.#cancelCheck ??= this.#time[this.#waiting > 0 ? 'awaited' : 'later'](repeatMs / 4, check);
   }
 
   #checkAll(): void {
-    const live = this.#roster.live(monotonicMs());
+    const live = this.#roster.live(this.#time.monotonicMs());
     for (const [announced, announcement] of this.#announcements) this.#check(announced, announcement, live);
     this.#checkLater();
   }
@@ -417,7 +424,7 @@ export class Coherence implements Remover {
   #check(announced: number, announcement: Announcement, live: readonly string[]): void {
     const { removedAt, sentAt = Infinity, echoed, answered } = announcement;
     if (removedAt === undefined) return;
-    const now = monotonicMs();
+    const now = this.#time.monotonicMs();
     const waitedMs = now - removedAt;
     // Who is not known yet, as this process has only begun to listen, trusts nothing after a lease's time: no heartbeat of
     // its own has come back by then, but for those before which it has heard this.
@@ -447,7 +454,7 @@ export class Coherence implements Remover {
       this.#options.report('A process neither acknowledges an invalidation nor ends.');
       this.#settle(announcement, false);
     }
-    const now = monotonicMs();
+    const now = this.#time.monotonicMs();
     if (now - announcement.repeatedAt >= heartbeatMs) this.#repeat(announcement, now);
   }
 

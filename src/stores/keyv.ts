@@ -8,6 +8,7 @@
 
 import type { Keyv, KeyvStoreAdapter } from 'keyv';
 
+import { type Clock, systemClock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import { BackendError, type Backend } from './backend.js';
 
@@ -26,12 +27,21 @@ export interface KeyvBackendOptions {
   readonly name: string;
   /** `Infinity` unless stated. */
   readonly maxTextBytes?: number;
+  /** By which rows end, besides the store's own. Default: the machine's. */
+  readonly clock?: Clock | undefined;
   /** Of a Keyv as {@link serverBackend} makes it: rows are the bare text, and its errors are thrown. */
   readonly serverExpires?: boolean;
   /** How an error of the store is a failure. By default the store is taken to be out of reach. */
   readonly failure?: (error: unknown) => BackendError;
   /** Closes what was opened for the Keyv; by default nothing, for a Keyv that was handed in. */
   readonly close?: () => Promise<void>;
+}
+
+/** For messages. */
+export function nameOfKeyv(source: KeyvLike | KeyvAdapterLike): string {
+  const inner: unknown = isKeyv(source) ? source.opts.store : undefined;
+  const nameOfClass = (value: object): string => value.constructor?.name || 'an adapter';
+  return typeof inner === 'object' && inner !== null ? `Keyv over ${nameOfClass(inner)}` : nameOfClass(source);
 }
 
 /** A backend over a Keyv, or over an adapter without a Keyv. Can neither add nor touch: Keyv has no word for them. */
@@ -78,6 +88,7 @@ class KeyvBackend implements Backend {
   readonly maxTextBytes: number;
   readonly #shelf: Shelf;
   readonly #options: KeyvBackendOptions;
+  readonly #clock: Clock;
   readonly #stopListening: () => void;
   /** Counts, because two calls may overlap one error: then both have failed. */
   #errors = 0;
@@ -89,6 +100,7 @@ class KeyvBackend implements Backend {
     this.maxTextBytes = options.maxTextBytes ?? Infinity;
     this.#shelf = shelf;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#stopListening = shelf.onError((error) => {
       this.#errors += 1;
       this.#lastError = error;
@@ -105,7 +117,7 @@ class KeyvBackend implements Backend {
     const { store } = this.#shelf;
     const ttl = ttlMs === Infinity ? undefined : ttlMs;
     await this.#attempt(async () => {
-      const row = await this.#shelf.write(text, ttl === undefined ? undefined : Date.now() + ttl);
+      const row = await this.#shelf.write(text, ttl === undefined ? undefined : this.#clock.now() + ttl);
       const written: unknown = await store.set(this.#shelf.keyOf(key), row, ttl);
       if (written === false) throw new BackendError('refused', 'the store did not take the value');
     });
@@ -146,7 +158,7 @@ class KeyvBackend implements Backend {
     if (row === undefined || row === null) return undefined;
     try {
       const { value, expires } = (await this.#shelf.read(row)) ?? {};
-      const isOver = typeof expires === 'number' && Date.now() > expires;
+      const isOver = typeof expires === 'number' && this.#clock.now() >= expires;
       return typeof value === 'string' && !isOver ? value : undefined;
     } catch {
       return undefined;

@@ -5,13 +5,15 @@
 
 import { keptMs } from '../base/entry.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
-import { withDeadline } from '../policies/deadline.js';
+import type { Clock } from '../base/clock.js';
+import { type Time, timeOf, withDeadline } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
 import type { Backend } from './backend.js';
 import type { StoreBus } from './bus.js';
 import { readLifetime } from './wire.js';
 
 export interface LayeredOptions {
+  readonly clock: Clock;
   /** For a command to a nearer store; half of what a call has, so that the rest is left for the farthest. */
   readonly deadlineMs: number;
   /** Tells of a nearer store that failed. */
@@ -61,7 +63,8 @@ class TwoLayers implements Backend {
   readonly #options: LayeredOptions;
   readonly #fence = new Fence();
   readonly #promotions = new Map<string, Promise<void>>();
-  readonly #breaker = new Breaker(() => true);
+  readonly #time: Time;
+  readonly #breaker: Breaker;
 
   constructor(near: Backend, far: Backend, options: LayeredOptions) {
     this.name = `${near.name} in front of ${far.name}`;
@@ -71,6 +74,8 @@ class TwoLayers implements Backend {
     this.#near = near;
     this.#far = far;
     this.#options = options;
+    this.#time = timeOf(options.clock);
+    this.#breaker = new Breaker(() => true, this.#time);
   }
 
   get session(): number | undefined {
@@ -164,7 +169,7 @@ class TwoLayers implements Backend {
   /** For what is left of its life by this process's clock, with its original time stamps. */
   async #promote(key: string, text: string): Promise<void> {
     const lifetime = readLifetime(text);
-    const now = Date.now();
+    const now = this.#options.clock.now();
     const ttlMs = lifetime ? Math.ceil(keptMs(lifetime, now)) : 0;
     if (ttlMs > 0) await this.#keepNear(key, text, ttlMs);
   }
@@ -177,7 +182,7 @@ class TwoLayers implements Backend {
   /** Undefined if the nearer store fails. */
   async #tryNear<T>(command: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await this.#breaker.run(() => withDeadline(command(), this.#options.deadlineMs));
+      return await this.#breaker.run(() => withDeadline(command(), this.#options.deadlineMs, { time: this.#time }));
     } catch (error) {
       if (!(error instanceof BreakerOpenError)) {
         const reason = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@
  * invalidation marks the record, so that a hit is a look-up and a few comparisons whatever the number of entries.
  */
 
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import { type Entry, remainingMs } from '../base/entry.js';
 import type { StoreState } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
@@ -100,7 +100,7 @@ export class Residents {
       },
     });
     this.#idle = new LRUCache<string, GenerationRecord>({
-      max: idleGenerations,
+      ...atMost(idleGenerations),
       // A compute may still hold the token. What it stores must never be a hit, as an invalidation would not find it.
       disposeAfter: (record, _name, why) => {
         if (why === 'evict') record.current = false;
@@ -109,8 +109,7 @@ export class Residents {
   }
 
   get state(): StoreState {
-    const { maxSize } = this.#bounds;
-    const maxEntries = this.#entries.max === 0 ? undefined : this.#entries.max;
+    const { maxSize, maxEntries = maxSize === undefined ? defaultMaxEntries : undefined } = this.#bounds;
     return {
       tier: 'memory',
       name: 'memory',
@@ -202,7 +201,7 @@ export class Residents {
 }
 
 function limits({ maxEntries, maxSize }: MemoryBounds): LRUCache.Options<string, Resident, unknown> {
-  if (maxSize === undefined) return { max: maxEntries ?? defaultMaxEntries };
+  if (maxSize === undefined) return atMost(maxEntries ?? defaultMaxEntries);
   const bySize = {
     maxSize,
     sizeCalculation: (resident: Resident, key: string) => key.length * 2 + sizeOf(resident),

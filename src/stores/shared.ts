@@ -3,15 +3,15 @@
  * `report` and becomes an answer, never an error of the caller.
  */
 
-import { LRUCache } from '../policies/lru.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
 import { type Entry, type Generation, keptMs, type Lifetime, remainingMs } from '../base/entry.js';
 import type { CacheProblem } from '../base/events.js';
 import type { BusState, StoreState } from '../base/insight.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
-import { DeadlineError, monotonicMs, nextTurn, withDeadline } from '../policies/deadline.js';
+import { DeadlineError, nextTurn, type Time, timeOf, withDeadline } from '../policies/deadline.js';
 import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
-import { type Backend, BackendError } from './backend.js';
+import { type Backend, failureOf } from './backend.js';
 import { Batch } from './batch.js';
 import type { Acknowledged, Remover } from './coherence.js';
 import type { LeaseEnd, LeaseState, Reading, ReadOptions, Store } from './store.js';
@@ -47,15 +47,16 @@ export class SharedStore implements Store {
   readonly graceMs = 0;
   readonly #backend: Backend;
   readonly #options: SharedStoreOptions;
-  readonly #breaker = new Breaker(isSilence);
+  readonly #breaker: Breaker;
+  readonly #time: Time;
   readonly #batch: Batch;
   readonly #undelivered: Undelivered;
   readonly #remover: Remover;
   readonly #servers: Servers;
   readonly #mints = new Map<string, Promise<string | undefined>>();
-  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>({ max: rememberedTouches });
+  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>(atMost(rememberedTouches));
   /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
-  readonly #wanted = new LRUCache<string, number>({ max: rememberedTouches });
+  readonly #wanted = new LRUCache<string, number>(atMost(rememberedTouches));
   #loading: Promise<unknown> | undefined;
   /**
    * A deadline has passed in this very turn of the event loop. Who reads now has waited for just that, for a write of its
@@ -73,6 +74,8 @@ export class SharedStore implements Store {
   constructor(backend: Backend, options: SharedStoreOptions) {
     this.#backend = backend;
     this.#options = options;
+    this.#time = timeOf(options.clock);
+    this.#breaker = new Breaker(isSilence, this.#time);
     this.#loading = backend.loaded?.then(
       () => (this.#loading = undefined),
       () => (this.#loading = undefined),
@@ -80,9 +83,9 @@ export class SharedStore implements Store {
     this.#remover = options.remover ?? new PlainRemover(backend);
     this.#servers = new Servers(backend, options);
     this.#batch = new Batch((keys) => this.#run(() => this.#servers.during(() => backend.getMany(keys))));
-    this.#undelivered = new Undelivered(options.everything, (names) =>
-      this.#succeeds('remove', () => this.#remover.remove(names)),
-    );
+    const deliver = (names: readonly string[]): Promise<boolean> =>
+      this.#succeeds('remove', () => this.#remover.remove(names));
+    this.#undelivered = new Undelivered(options.everything, deliver, this.#time);
   }
 
   get canLease(): boolean {
@@ -102,7 +105,7 @@ export class SharedStore implements Store {
     await this.#delivered();
     if (this.#isSilent) return this.#unread('deadline');
     const refuses = this.#undelivered.watch();
-    const sentAt = monotonicMs();
+    const sentAt = this.#time.monotonicMs();
     try {
       const texts = await this.#batch.get([key, ...names]);
       const holds = this.#servers.watch();
@@ -313,7 +316,7 @@ export class SharedStore implements Store {
     const lifetimeMs = Math.max(atLeastMs, this.#wanted.get(name) ?? 0);
     const token = newToken(lifetimeMs);
     const { add } = this.#backend;
-    const sentAt = monotonicMs();
+    const sentAt = this.#time.monotonicMs();
     try {
       if (add) {
         if (await this.#run(() => add.call(this.#backend, name, token, lifetimeMs))) return this.#minted(name, token);
@@ -391,12 +394,14 @@ export class SharedStore implements Store {
 
   /** A second round trip has what the first one has left of the deadline. */
   #rest<T>(work: Promise<T>, sinceMs: number): Promise<T> {
-    return withDeadline(work, Math.max(1, sinceMs + this.#options.deadlineMs - monotonicMs()));
+    const leftMs = sinceMs + this.#options.deadlineMs - this.#time.monotonicMs();
+    return withDeadline(work, Math.max(1, leftMs), { time: this.#time });
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#loading) await this.#loading;
-    const inTime = (): Promise<T> => withDeadline(work(), this.#options.deadlineMs, (error) => this.#failedLate(error));
+    const deadline = { time: this.#time, onLate: (error: unknown) => this.#failedLate(error) };
+    const inTime = (): Promise<T> => withDeadline(work(), this.#options.deadlineMs, deadline);
     return this.#isClosing ? inTime() : this.#breaker.run(inTime);
   }
 
@@ -410,7 +415,7 @@ export class SharedStore implements Store {
     if (error instanceof BreakerOpenError) return 'breaker';
     if (error instanceof ReconnectedError) return 'reconnected';
     if (!this.#isTold(error)) this.#report(operation, error);
-    if (!(error instanceof DeadlineError)) return error instanceof BackendError ? error.failure : 'store';
+    if (!(error instanceof DeadlineError)) return failureOf(error) ?? 'store';
     this.#isSilent = true;
     nextTurn(() => {
       this.#isSilent = false;
@@ -495,9 +500,9 @@ export function tokensOf(
 /** A server that answers, if only to refuse, is alive; the breaker is for silence. */
 function isSilence(error: unknown): boolean {
   if (error instanceof ReconnectedError) return false;
-  return error instanceof DeadlineError || !(error instanceof BackendError) || error.failure !== 'refused';
+  return error instanceof DeadlineError || failureOf(error) !== 'refused';
 }
 
 function isMisconfiguration(error: unknown): boolean {
-  return error instanceof BackendError && error.failure === 'misconfigured';
+  return failureOf(error) === 'misconfigured';
 }

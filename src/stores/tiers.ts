@@ -11,7 +11,7 @@
 import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import type { BusState, StoreState } from '../base/insight.js';
-import { monotonicMs } from '../policies/deadline.js';
+import { type Time, timeOf } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
 import { firstChanged, type Tokens, unknownToken } from '../policies/generations.js';
 import { generationRecord, type GenerationRecord, type MemoryBounds, type Resident, Residents } from './residents.js';
@@ -50,6 +50,7 @@ export class TieredStore implements Store {
   readonly keeps = 'both';
   readonly graceMs: number;
   readonly #clock: Clock;
+  readonly #time: Time;
   readonly #shared: SharedStore;
   readonly #source: Trust;
   readonly #residents: Residents;
@@ -64,6 +65,7 @@ export class TieredStore implements Store {
   constructor(shared: SharedStore, { clock, bounds, graceMs, trust }: TiersOptions) {
     this.#shared = shared;
     this.#clock = clock;
+    this.#time = timeOf(clock);
     this.#source = trust;
     this.graceMs = graceMs;
     this.#residents = new Residents(bounds);
@@ -180,7 +182,7 @@ export class TieredStore implements Store {
   #isTrusted(resident: Resident, maxStalenessMs: number | undefined): boolean {
     const limitMs = maxStalenessMs ?? this.#defaultStalenessMs;
     if (limitMs === 0) return false;
-    const nowMs = monotonicMs();
+    const nowMs = this.#time.monotonicMs();
     const trust = maxStalenessMs === undefined ? this.#currentTrust(nowMs) : 0;
     if (maxStalenessMs === undefined && trust === 0) return false;
     const since = nowMs - limitMs;
@@ -206,13 +208,13 @@ export class TieredStore implements Store {
   }
 
   #sending(): Sending {
-    const atMs = monotonicMs();
+    const atMs = this.#time.monotonicMs();
     return { atMs, fence: this.#fence.now, trust: this.#currentTrust(atMs) };
   }
 
   /** Remembers which generations stand, as far as nothing has come between. */
   #learn(tokens: Tokens, sending: Sending, refuses: (name: string) => boolean): void {
-    const trust = this.#currentTrust(monotonicMs()) === sending.trust ? sending.trust : 0;
+    const trust = this.#currentTrust(this.#time.monotonicMs()) === sending.trust ? sending.trust : 0;
     for (const [name, token] of tokens) {
       if (!this.#fence.isClean(name, sending.fence) || refuses(name)) continue;
       const known = this.#residents.record(name);
@@ -294,7 +296,7 @@ export class TieredStore implements Store {
 
   #isWithinGrace({ entry, records, provisionalSince }: Resident): boolean {
     if (!entry.payload || this.graceMs === 0) return false;
-    const since = monotonicMs() - this.graceMs;
+    const since = this.#time.monotonicMs() - this.graceMs;
     return records.every((record) => record.current && (provisionalSince ?? this.#lastTrueAt(record)) > since);
   }
 
@@ -312,7 +314,7 @@ export class TieredStore implements Store {
       ([name]) => this.#residents.record(name) ?? this.#residents.add(generationRecord(name, unknownToken)),
     );
     const resident = this.#residents.keep(key, entry, this.#clock.now(), records);
-    if (resident) resident.provisionalSince = monotonicMs();
+    if (resident) resident.provisionalSince = this.#time.monotonicMs();
     return resident !== undefined;
   }
 }

@@ -3,7 +3,7 @@
  * the store is read again.
  */
 
-import { later } from '../policies/deadline.js';
+import { machineTime, type Time } from '../policies/deadline.js';
 
 /** More names than this become one: the namespace's, which every entry has. */
 const namesAtMost = 10_000;
@@ -19,12 +19,14 @@ export class Undelivered {
   #failures = 0;
   #attempt: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
+  readonly #time: Time;
   #closed = false;
 
   /** `everything`: the generation that every entry has. `deliver` says whether the store has acknowledged. */
-  constructor(everything: string, deliver: (names: readonly string[]) => Promise<boolean>) {
+  constructor(everything: string, deliver: (names: readonly string[]) => Promise<boolean>, time: Time = machineTime) {
     this.#everything = everything;
     this.#deliver = deliver;
+    this.#time = time;
   }
 
   get size(): number {
@@ -82,7 +84,7 @@ export class Undelivered {
 
   #retryLater(): void {
     if (this.#closed) return;
-    this.#cancelRetry ??= later(retryMs, () => {
+    this.#cancelRetry ??= this.#time.later(retryMs, () => {
       // Not by the attempt: one that is under way may have begun before this timer.
       this.#cancelRetry = undefined;
       void this.flush();

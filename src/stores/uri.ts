@@ -2,10 +2,19 @@
 
 import { readFileSync } from 'node:fs';
 
+import type { Clock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
 import { nearest } from '../base/suggest.js';
-import { type Backend, BackendError } from './backend.js';
-import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, reason, exportedClass } from './keyv.js';
+import { type Backend, BackendError, isBackend } from './backend.js';
+import {
+  checkKeyv,
+  keyvBackend,
+  nameOfKeyv,
+  type KeyvAdapterLike,
+  type KeyvLike,
+  reason,
+  exportedClass,
+} from './keyv.js';
 import { memcachedBackend } from './memcached.js';
 import { redisBackend } from './redis.js';
 import type { RedisAddress, RedisTls } from './redis-connect.js';
@@ -14,8 +23,8 @@ import { type HostPort, redact, StoreUri } from './uri-parts.js';
 
 export { type HostPort, type KeyvAdapterLike, type KeyvLike, redact, type StoreUri };
 
-/** A URI, a `Keyv` of version 5, or a store adapter for one. */
-export type StoreInput = string | KeyvLike | KeyvAdapterLike;
+/** A URI, a `Keyv` of version 5, a store adapter for one, or a {@link Backend} of one's own. */
+export type StoreInput = string | KeyvLike | KeyvAdapterLike | Backend;
 
 /** What a {@link StoreInput} turned out to be. */
 export type StoreTarget =
@@ -24,8 +33,11 @@ export type StoreTarget =
       readonly kind: 'backend';
       /** For messages; no password in it. */
       readonly name: string;
-      /** Gives the backend at once; it connects by itself. Each one is closed by itself. */
-      open(): Backend;
+      /**
+       * Gives the backend at once; it connects by itself. Each one is closed by itself. `clock`: by which it ends what was
+       * handed in and has no server; default: the machine's.
+       */
+      open(clock?: Clock): Backend;
     };
 
 /** Makes what a scheme of one's own stands for. What it makes is closed with the last cache that uses the URI. */
@@ -236,15 +248,11 @@ function fileOf(uri: StoreUri, name: string): string | undefined {
 // -------------------------------------------------------------------------------- Keyv, its adapters, factories
 
 function handedIn(input: unknown, where: string): StoreTarget {
+  if (isBackend(input))
+    return { kind: 'backend', name: input.name, open: () => new Share(input, () => Promise.resolve()) };
   const source = checkKeyv(input, where);
-  const name = nameOf(source);
-  return { kind: 'backend', name, open: () => keyvBackend(source, { name }) };
-}
-
-function nameOf(source: KeyvLike | KeyvAdapterLike): string {
-  const inner: unknown = 'serializeData' in source ? source.opts.store : undefined;
-  const nameOfClass = (value: object): string => value.constructor?.name || 'an adapter';
-  return typeof inner === 'object' && inner !== null ? `Keyv over ${nameOfClass(inner)}` : nameOfClass(source);
+  const name = nameOfKeyv(source);
+  return { kind: 'backend', name, open: (clock) => keyvBackend(source, { name, clock }) };
 }
 
 async function opened(uri: StoreUri, factory: SchemeFactory, where: string): Promise<Backend> {
@@ -360,7 +368,7 @@ function shared(uri: StoreUri, make: () => Backend): Backend {
   });
 }
 
-/** The backend for one holder, whose closing must not close it for the others. */
+/** The backend for one holder, whose closing must not close it for others, nor for who handed it in. */
 class Share implements Backend {
   readonly name: string;
   readonly maxTextBytes: number;

@@ -1,0 +1,98 @@
+/** Looks whether programs find the faults that are put into the sources. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { root } from '../scripts/run.mjs';
+import { buildChanged } from './library.mjs';
+import { mutants } from './mutants.mjs';
+import { writeSection } from './report.mjs';
+import { cells } from './table.mjs';
+import { carryOutAll } from './workers.mjs';
+
+/**
+ * @typedef {import('./mutants.mjs').Mutant} Mutant
+ * @typedef {{ readonly cell: string, readonly programs: number, readonly wrong: string }} Found
+ */
+
+const programsAtOnce = 100;
+/** In each cell; a fault that has not been found by then counts as not found. */
+const programsAtMost = 6_000;
+
+/**
+ * @param {{ readonly write: boolean, readonly only?: string }} options
+ * @returns {Promise<boolean>} whether all were found
+ */
+export async function findMutants({ write, only = '' }) {
+  // Inside the project, so that the libraries are found from there.
+  const folder = await mkdtemp(join(root, '.cache', 'mutants-'));
+  /** @type {{ readonly mutant: Mutant, readonly found: Found | undefined }[]} */
+  const results = [];
+  try {
+    for (const [index, mutant] of mutants.entries()) {
+      if (!mutant.name.includes(only)) continue;
+      const library = join(folder, `${index}.mjs`);
+      await buildChanged(mutant, library);
+      const found = await search(mutant, library);
+      results.push({ mutant, found });
+      console.log(
+        found
+          ? `found after ${found.programs} programs in ${found.cell}: ${mutant.name}\n    ${found.wrong}`
+          : `NOT FOUND: ${mutant.name}`,
+      );
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const missed = results.filter(({ found }) => !found);
+  console.log(`${results.length} faults, ${results.length - missed.length} found`);
+  if (write) await writeSection('mutants', table(results));
+  return missed.length === 0;
+}
+
+/**
+ * A little in each cell, then more, until one finds it.
+ *
+ * @param {Mutant} mutant
+ * @param {string} library
+ * @returns {Promise<Found | undefined>}
+ */
+async function search({ cells: where }, library) {
+  /** @type {Found | undefined} */
+  let found;
+  let programs = 0;
+  const chosen = cells.filter(({ name }) => where?.test(name) ?? true);
+  function* jobs() {
+    for (let from = 1; from <= programsAtMost; from += programsAtOnce) {
+      for (const { name } of chosen) {
+        if (found) return;
+        yield { library, cell: name, from, count: programsAtOnce, stopsAtFirst: true, shrinks: false };
+      }
+    }
+  }
+  await carryOutAll(
+    jobs(),
+    ({ cell }, { tally, failures: [failure] }) => {
+      programs += tally.programs;
+      if (failure) found ??= { cell, programs, wrong: failure.wrong[0] ?? '' };
+    },
+    { workers: availableParallelism() },
+  );
+  return found;
+}
+
+/** @param {readonly { readonly mutant: Mutant, readonly found: Found | undefined }[]} results */
+function table(results) {
+  const rows = results.map(({ mutant, found }) => {
+    const where = found ? `${found.cell} | ${found.programs.toLocaleString('en-US')}` : '**not found** | –';
+    return `| ${mutant.name} | \`${mutant.file}\` | ${where} |`;
+  });
+  const found = results.filter((result) => result.found).length;
+  return [
+    `${results.length} faults, of which ${found} were found.`,
+    '',
+    '| fault | in | found in | after programs |',
+    '| --- | --- | --- | ---: |',
+    ...rows,
+  ].join('\n');
+}

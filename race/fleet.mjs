@@ -1,0 +1,262 @@
+/**
+ * Simulated processes, each with a cache over the same store, and what a program's callers can do to them.
+ *
+ * @typedef {import('cachette').Cache} Cache
+ * @typedef {import('cachette/testing').Scheduler} Scheduler
+ * @typedef {import('cachette/testing').SimulatedProcess} SimulatedProcess
+ * @typedef {import('cachette/testing').SimulatedServer} SimulatedServer
+ * @typedef {import('./table.mjs').Cell} Cell
+ * @typedef {import('./random-programs.mjs').Program} Program
+ * @typedef {import('./random-programs.mjs').Method} Method
+ * @typedef {import('./judge.mjs').Value} Value
+ * @typedef {import('./tally.mjs').Tally} Tally
+ * @typedef {typeof import('cachette') & typeof import('cachette/testing')} Library
+ * @typedef {{ readonly program: Program, readonly cell: Cell, readonly library: Library, readonly scheduler: Scheduler,
+ *   readonly judge: import('./judge.mjs').Judge, readonly tally: Tally }} World
+ */
+
+import { Feed } from './feed.mjs';
+import { ttlMs } from './table.mjs';
+
+/** Time enough for a process to be heard of by all others. */
+const warmUpMs = 450;
+
+export class Fleet {
+  /** @type {readonly Member[]} */
+  members;
+  /** @type {SimulatedServer} */
+  server;
+  /** Other processes can be told of what is removed from their memory. */
+  hasBus;
+  #world;
+  #isWarm = false;
+  #snapshot;
+  #feed;
+
+  /** @param {World} world */
+  constructor(world) {
+    this.#world = world;
+    const { program, cell, library, scheduler } = world;
+    const { lacks, hasForeignBus } = program;
+    this.server = new library.SimulatedServer(scheduler, { lacks });
+    const bus = hasForeignBus ? new library.SimulatedBus(scheduler) : undefined;
+    this.hasBus = hasForeignBus || !lacks.includes('bus');
+    this.members = Array.from({ length: program.processes }, (_, index) => {
+      const process = scheduler.process(`P${index}`);
+      /** @type {Set<Promise<unknown>>} */
+      const background = new Set();
+      const waitUntil = (/** @type {Promise<unknown>} */ work) => {
+        background.add(work);
+        work.finally(() => background.delete(work)).catch(() => undefined);
+      };
+      return new Member(world, process, { cache: this.#open(process, waitUntil, bus), background });
+    });
+    this.#feed = cell.row.isFed ? new Feed(scheduler) : undefined;
+    const [first] = this.members;
+    if (this.#feed && first) this.#feed.follow(first.cache);
+  }
+
+  /** Resolves when every process trusts its memory, as far as it has one. */
+  async warmUp() {
+    const { scheduler, cell } = this.#world;
+    scheduler.isCalm = true;
+    if (cell.store.name === 'tiers') await scheduler.advance(warmUpMs);
+    scheduler.isCalm = false;
+    this.#isWarm = true;
+  }
+
+  async close() {
+    const { scheduler } = this.#world;
+    this.#isWarm = false;
+    scheduler.isCalm = true;
+    this.#feed?.end();
+    for (const { process } of this.members) process.resume();
+    const living = this.members.filter(({ process }) => !process.isKilled);
+    await scheduler.run(Promise.all(living.map(({ cache }) => cache.close())), { stepsAtMost: 20_000 });
+  }
+
+  get feed() {
+    return this.#feed;
+  }
+
+  snapshot() {
+    this.#snapshot = this.server.snapshot();
+  }
+
+  /** @param {'nothing' | 'snapshot'} what */
+  restart(what) {
+    this.server.restart(what === 'snapshot' ? this.#snapshot : undefined);
+  }
+
+  evict() {
+    const { scheduler } = this.#world;
+    const key = scheduler.random.pick(this.server.keys);
+    if (key !== undefined) this.server.evict([key]);
+  }
+
+  /**
+   * @param {SimulatedProcess} process
+   * @param {(work: Promise<unknown>) => void} waitUntil
+   * @param {import('cachette/testing').SimulatedBus | undefined} bus
+   * @returns {Cache}
+   */
+  #open(process, waitUntil, bus) {
+    const { cell, library, program } = this.#world;
+    const memory = cell.row.memory ? `memory://?maxEntries=${cell.row.memory.maxEntries}` : 'memory://';
+    const options = { clock: process, waitUntil, statistics: false };
+    if (cell.store.name === 'memory') return library.createCache(memory, options);
+    const { commands, messages } = program.faults;
+    const connection = this.server.connect(process);
+    const shared = commands > 0 ? library.faultyStore(connection, this.#commandFault, { clock: process }) : connection;
+    const own = bus?.connect(process);
+    const carrier = own && messages > 0 ? library.faultyBus(own, this.#messageFault, { clock: process }) : own;
+    return library.createCache(cell.store.name === 'tiers' ? [memory, shared] : shared, {
+      ...options,
+      // what is served in an outage may be older than it seems, by the user's word
+      outageGrace: 0,
+      ...(carrier && { bus: carrier }),
+    });
+  }
+
+  /** @param {import('cachette/testing').StoreCommand} command */
+  #commandFault = ({ operation, keys }) => {
+    const { program, scheduler, tally } = this.#world;
+    const { random } = scheduler;
+    if (!this.#isWarm || !random.chance(program.faults.commands)) return undefined;
+    tally.faults++;
+    // Only a repeated mint could bring back what was deleted, and no client repeats one.
+    const makesGeneration = operation === 'add' || (operation === 'set' && keys[0]?.includes('#'));
+    const kinds = ['throw', 'delay', 'hang', 'drop', 'reorder', 'evict', 'partial', 'late'];
+    const kind = /** @type {string} */ (random.pick(makesGeneration ? kinds : [...kinds, 'double']));
+    const ms = random.pick([1, 100, 400, 1_500]);
+    return /** @type {import('cachette/testing').StoreFault} */ ({ kind, ...(timed.has(kind) && { ms }) });
+  };
+
+  #messageFault = () => {
+    const { program, scheduler, tally } = this.#world;
+    const { random } = scheduler;
+    if (!this.#isWarm || !random.chance(program.faults.messages)) return undefined;
+    tally.faults++;
+    const kind = /** @type {string} */ (random.pick(['throw', 'delay', 'hang', 'drop', 'double', 'reorder']));
+    const ms = random.pick([1, 100, 400, 1_500]);
+    return /** @type {import('cachette/testing').BusFault} */ ({ kind, ...(timed.has(kind) && { ms }) });
+  };
+}
+
+const timed = new Set(['delay', 'late', 'double']);
+
+/** One process: its cache, and its methods. */
+export class Member {
+  /** @type {Cache} */
+  cache;
+  /** @type {SimulatedProcess} */
+  process;
+  /** Work that goes on after its call was answered. @type {ReadonlySet<Promise<unknown>>} */
+  #background;
+  /** @type {Record<Method, any>} */
+  #methods;
+  #world;
+
+  /**
+   * @param {World} world
+   * @param {SimulatedProcess} process
+   * @param {{ readonly cache: Cache, readonly background: ReadonlySet<Promise<unknown>> }} parts
+   */
+  constructor(world, process, { cache, background }) {
+    this.#world = world;
+    this.process = process;
+    this.cache = cache;
+    this.#background = background;
+    this.#methods = this.#wrapAll();
+    cache.on('warning', () => {});
+    cache.on('outcome', (outcome) => this.#count(outcome));
+  }
+
+  /**
+   * @param {Method} method
+   * @param {number} row
+   * @returns {Promise<Value>}
+   */
+  read(method, row) {
+    return this.#methods[method](row);
+  }
+
+  /** Resolves when nothing goes on in the background. */
+  async atRest() {
+    while (this.#background.size > 0) await Promise.allSettled(this.#background);
+  }
+
+  /** Every entry with this row, the inner ones first. @param {number} row */
+  async forget(row) {
+    const { one, page, list } = this.#methods;
+    const results = [await one.forget(row)];
+    for (const each of [row, row - 1]) results.push(await page.forget(each), await list.forget(each));
+    return { status: results.every(({ status }) => status === 'done') ? 'done' : 'deferred' };
+  }
+
+  #wrapAll() {
+    const options = { ttl: ttlMs, ...this.#world.cell.row.options };
+    const one = this.cache.wrap('one', (/** @type {number} */ row) => this.#load([row]), {
+      ...options,
+      tags: (row) => `row:${row}`,
+    });
+    const page = this.cache.wrap(
+      'page',
+      async (/** @type {number} */ row) => this.#joined(await one(row), await one(row + 1)),
+      options,
+    );
+    const list = this.cache.wrap('list', (/** @type {number} */ row) => this.#load([row, row + 1]), {
+      ...options,
+      resultTags: ({ rows }) => Object.keys(rows).map((row) => `row:${row}`),
+    });
+    return { one, page, list };
+  }
+
+  /**
+   * The rows may change while they are on their way.
+   *
+   * @param {readonly number[]} rows
+   * @returns {Promise<Value>}
+   */
+  async #load(rows) {
+    const { scheduler, judge, tally, cell } = this.#world;
+    tally.loads++;
+    /** @type {Record<number, number>} */
+    const found = {};
+    for (const row of rows) {
+      found[row] = judge.version(row);
+      await this.#wait(`loads row ${row}`, 1 + scheduler.random.below(cell.row.turns ?? 2));
+    }
+    if (cell.row.name === 'soft timeout')
+      await new Promise((resolve) => this.process.after(scheduler.random.below(60), () => resolve(undefined)));
+    return { rows: found, atMs: scheduler.nowMs };
+  }
+
+  /**
+   * @param {string} what
+   * @param {number} turns
+   */
+  async #wait(what, turns) {
+    const { process } = this;
+    for (let turn = 0; turn < turns; turn++) await this.#world.scheduler.turn(`${process.name}: ${what}`, { process });
+  }
+
+  /**
+   * @param {Value} one
+   * @param {Value} other
+   * @returns {Value}
+   */
+  #joined(one, other) {
+    return { rows: { ...one.rows, ...other.rows }, atMs: Math.min(one.atMs, other.atMs) };
+  }
+
+  /** @param {import('cachette').Outcome} outcome */
+  #count({ status, reason, tier }) {
+    const { tally, cell } = this.#world;
+    if (status === 'hit') tally.hits++;
+    if (status === 'hit' && tier === 'store' && cell.store.name === 'tiers') tally.promoted++;
+    if (status === 'stale') tally.stale++;
+    if (reason === 'timeout') tally.timedOut++;
+    if (reason === 'joined') tally.joined++;
+  }
+}

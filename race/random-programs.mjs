@@ -1,0 +1,99 @@
+/**
+ * Random programs: what callers in several processes do, and what goes wrong meanwhile. A program is plain data, so that it can
+ * be printed, run again, and made shorter.
+ *
+ * @typedef {{ readonly do: 'read', readonly method: Method, readonly row: number }
+ *   | { readonly do: 'write', readonly row: number }
+ *   | { readonly do: 'pass', readonly ms: number }
+ *   | { readonly do: 'rest' }
+ *   | { readonly do: 'set clock', readonly behindMs: number }
+ *   | { readonly do: 'pause', readonly ms: number }
+ *   | { readonly do: 'evict' }
+ *   | { readonly do: 'restart', readonly with: 'nothing' | 'snapshot' }
+ *   | { readonly do: 'snapshot' }
+ *   | { readonly do: 'interrupt' }} Op one thing that a caller does; `rest` waits for all that it began in the background
+ * @typedef {'one' | 'page' | 'list'} Method tags told by the arguments, by cached calls inside, by the result
+ * @typedef {{ readonly process: number, readonly ops: readonly Op[] }} Caller
+ * @typedef {{ readonly commands: number, readonly messages: number }} Faults how often of 1
+ * @typedef {NonNullable<import('cachette/testing').SimulatedServerOptions['lacks']>} Lacks
+ * @typedef {{
+ *   readonly seed: number,
+ *   readonly lacks: Lacks,
+ *   readonly hasForeignBus: boolean,
+ *   readonly processes: number,
+ *   readonly callers: readonly Caller[],
+ *   readonly faults: Faults,
+ *   readonly haste: number,
+ * }} Program
+ */
+
+/** @typedef {import('./table.mjs').Cell} Cell */
+
+const rows = 3;
+
+/** Redis most often; Redis without its bus, memcached, and a Keyv that can do the least. @type {readonly Lacks[]} */
+const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'touch', 'bus', 'runId']];
+
+/**
+ * @param {number} seed
+ * @param {Cell} cell
+ * @param {typeof import('cachette/testing').Random} Random
+ * @returns {Program}
+ */
+export function randomProgram(seed, { row, column, store }, Random) {
+  const random = new Random(seed);
+  const processes = store.processes === 1 ? 1 : 1 + random.below(store.processes);
+  const callers = Math.max(2, processes) + random.below(2);
+  const hasFaults = store.faults && random.chance(row.faults ?? 0.4);
+  const often = hasFaults ? random.pick([0.02, 0.1, 0.3]) : 0;
+  const disturbances = [...(row.disturbances ?? []), ...(hasFaults ? (store.disturbances ?? []) : [])];
+  /** @returns {Op} */
+  const op = () => {
+    if (random.chance(0.04)) return { do: 'rest' };
+    if (random.chance(0.3)) return { do: 'write', row: random.below(rows) };
+    if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1))
+      return /** @type {Op} */ (random.pick(disturbances)?.(random));
+    if (random.chance(row.passes?.often ?? 0.02))
+      return { do: 'pass', ms: /** @type {number} */ (random.pick(row.passes?.ms ?? [300, 1_100])) };
+    return { do: 'read', method: /** @type {Method} */ (random.pick(row.methods)), row: random.below(rows) };
+  };
+  const lacks = /** @type {Lacks} */ (random.pick(servers));
+  return {
+    seed,
+    lacks,
+    hasForeignBus: store.name === 'tiers' && lacks.includes('bus') && random.chance(0.5),
+    processes,
+    callers: Array.from({ length: callers }, (_, index) => ({
+      process: index < processes ? index : random.below(processes),
+      ops: Array.from({ length: 2 + random.below(5) }, op),
+    })),
+    faults: { commands: column.name === 'forget' ? 0 : often, messages: often },
+    // A write that outlives its deadline may bring back what was forgotten, as the docs say.
+    haste: column.name === 'forget' ? 0 : /** @type {number} */ (random.pick([0, 0.02, 0.1])),
+  };
+}
+
+/**
+ * Programs that are a little shorter, the shortest first.
+ *
+ * @param {Program} program
+ * @returns {Generator<Program>}
+ */
+export function* shorterPrograms(program) {
+  const { callers, faults } = program;
+  for (const [index] of callers.entries()) yield { ...program, callers: callers.filter((_, other) => other !== index) };
+  if (faults.commands > 0) yield { ...program, faults: { ...faults, commands: 0 } };
+  if (faults.messages > 0) yield { ...program, faults: { ...faults, messages: 0 } };
+  if (program.haste > 0) yield { ...program, haste: 0 };
+  for (const [index, caller] of callers.entries()) {
+    for (const [at] of caller.ops.entries()) {
+      const ops = caller.ops.filter((_, other) => other !== at);
+      yield { ...program, callers: callers.with(index, { ...caller, ops }) };
+    }
+  }
+}
+
+/** @param {Program} program */
+export function lengthOf({ callers }) {
+  return callers.reduce((sum, { ops }) => sum + 1 + ops.length, 0);
+}

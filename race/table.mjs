@@ -1,0 +1,140 @@
+/**
+ * The table of races: what a read may be doing when something is invalidated, how it is invalidated, and where entries live.
+ *
+ * @typedef {import('cachette/testing').Random} Random
+ * @typedef {import('./random-programs.mjs').Op} Op
+ * @typedef {import('./random-programs.mjs').Method} Method
+ * @typedef {'memory' | 'shared' | 'tiers'} StoreName
+ * @typedef {{
+ *   readonly name: string,
+ *   readonly methods: readonly Method[],
+ *   readonly options?: object,
+ *   readonly stores?: readonly StoreName[],
+ *   readonly columns?: readonly string[],
+ *   readonly passes?: { readonly often: number, readonly ms: readonly number[] },
+ *   readonly disturbances?: readonly ((random: Random) => Op)[],
+ *   readonly disturbed?: number,
+ *   readonly faults?: number,
+ *   readonly turns?: number,
+ *   readonly memory?: { readonly maxEntries: number },
+ *   readonly isFed?: boolean,
+ *   readonly shows: keyof import('./tally.mjs').Tally,
+ * }} Row `options`: of the methods. `turns`: of how many steps a load is, at most. `shows`: what must have been seen in its cells
+ * @typedef {{ readonly name: 'tag' | 'forget' | 'clear' }} Column
+ * @typedef {{
+ *   readonly name: StoreName,
+ *   readonly processes: number,
+ *   readonly faults: boolean,
+ *   readonly disturbances?: readonly ((random: Random) => Op)[],
+ * }} StoreKind
+ * @typedef {{ readonly name: string, readonly row: Row, readonly column: Column, readonly store: StoreKind }} Cell
+ */
+
+export const ttlMs = 5_000;
+
+/** @type {readonly Method[]} */
+const all = ['one', 'page', 'list'];
+
+/** @type {readonly Row[]} */
+export const rows = [
+  {
+    name: 'foreground',
+    methods: ['one', 'one', 'one', 'page', 'list'],
+    passes: { often: 0.05, ms: [300, ttlMs + 4_000] },
+    shows: 'hits',
+  },
+  { name: 'joiner', methods: ['one', 'one', 'page', 'list'], turns: 8, shows: 'joined' },
+  {
+    name: 'background refresh',
+    methods: ['one', 'one', 'page', 'list'],
+    options: { staleWhileRevalidate: ttlMs, refreshAhead: 0.5 },
+    passes: { often: 0.2, ms: [ttlMs * 0.7, ttlMs + 4_000] },
+    shows: 'stale',
+  },
+  {
+    name: 'soft timeout',
+    methods: ['one', 'one', 'page'],
+    options: { staleIfError: ttlMs, timeout: { soft: 20 } },
+    passes: { often: 0.2, ms: [30, ttlMs + 4_000] },
+    turns: 8,
+    shows: 'timedOut',
+  },
+  {
+    name: 'promotion',
+    methods: ['one', 'one', 'page', 'list'],
+    stores: ['tiers'],
+    memory: { maxEntries: 2 },
+    shows: 'promoted',
+  },
+  {
+    name: 'sliding touch',
+    methods: ['one', 'one', 'page', 'list'],
+    options: { sliding: true, maxLifetime: 4 * ttlMs },
+    passes: { often: 0.2, ms: [ttlMs * 0.3, ttlMs * 0.7] },
+    shows: 'hits',
+  },
+  {
+    name: 'replay',
+    methods: all,
+    stores: ['shared', 'tiers'],
+    faults: 1,
+    passes: { often: 0.1, ms: [300, 1_100] },
+    shows: 'deferred',
+  },
+  { name: 'change feed', methods: all, columns: ['tag', 'clear'], isFed: true, shows: 'hits' },
+  { name: 'inherited and result tags', methods: ['page', 'list'], turns: 3, shows: 'hits' },
+  {
+    name: 'leases of the bus',
+    methods: ['one', 'one', 'page', 'list'],
+    stores: ['tiers'],
+    faults: 0.7,
+    passes: { often: 0.15, ms: [90, 400, 1_100] },
+    disturbances: [
+      (random) => ({ do: 'pause', ms: random.below(3_000) }),
+      () => ({ do: 'interrupt' }),
+      (random) => ({ do: 'set clock', behindMs: random.below(20_000) - 10_000 }),
+    ],
+    disturbed: 0.15,
+    shows: 'withoutIo',
+  },
+];
+
+/** @type {readonly Column[]} */
+export const columns = [{ name: 'tag' }, { name: 'forget' }, { name: 'clear' }];
+
+/** @type {readonly StoreKind[]} */
+export const stores = [
+  { name: 'memory', processes: 1, faults: false },
+  {
+    name: 'shared',
+    processes: 4,
+    faults: true,
+    disturbances: [
+      () => ({ do: 'evict' }),
+      () => ({ do: 'snapshot' }),
+      (random) => ({ do: 'restart', with: random.chance(0.5) ? 'snapshot' : 'nothing' }),
+    ],
+  },
+  {
+    name: 'tiers',
+    processes: 3,
+    faults: true,
+    disturbances: [
+      () => ({ do: 'evict' }),
+      () => ({ do: 'snapshot' }),
+      (random) => ({ do: 'restart', with: random.chance(0.5) ? 'snapshot' : 'nothing' }),
+      (random) => ({ do: 'pause', ms: random.below(3_000) }),
+    ],
+  },
+];
+
+/** @type {readonly Cell[]} */
+export const cells = rows.flatMap((row) =>
+  columns
+    .filter(({ name }) => row.columns?.includes(name) ?? true)
+    .flatMap((column) =>
+      stores
+        .filter(({ name }) => row.stores?.includes(name) ?? true)
+        .map((store) => ({ name: `${row.name} / ${column.name} / ${store.name}`, row, column, store })),
+    ),
+);

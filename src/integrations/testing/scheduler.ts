@@ -1,0 +1,250 @@
+/**
+ * Decides by a seed in which order everything happens that is asynchronous: commands and their replies, messages, the ends
+ * of loads, timers, and how time goes on. Between two steps all promise jobs run that are ready, so the same seed gives the
+ * same run, to the last step.
+ */
+
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Clock } from '../../base/clock.js';
+import { Random } from './random.js';
+
+export interface SchedulerOptions {
+  /** What every choice follows from. Default 0. */
+  readonly seed?: number | undefined;
+  /** How often (0 to 1) time goes on to the next timer although steps are ready. Default 0.05. */
+  readonly haste?: number | undefined;
+  /** Is told of each step, in words, before it is taken. */
+  readonly onStep?: ((step: string) => void) | undefined;
+}
+
+export interface StepOptions {
+  /** Whose it is: it waits while that process is paused, and never comes once it was killed. Default: nobody's. */
+  readonly process?: SimulatedProcess | undefined;
+  /** Steps with the same line are taken in the order in which they came, as bytes on a connection. Default: in any order. */
+  readonly line?: string | undefined;
+}
+
+export interface RunOptions {
+  /** After so many steps it is taken for endless, and the run rejects. Default 100,000. */
+  readonly stepsAtMost?: number | undefined;
+}
+
+interface Step extends StepOptions {
+  readonly label: string;
+  readonly take: () => void;
+}
+
+interface Timer {
+  readonly process: SimulatedProcess | undefined;
+  readonly dueMs: number;
+  readonly task: () => void;
+}
+
+/** Nothing else that is real is waited for. */
+const loadingTakesMs = 1_000;
+
+/** A simulated process starts at this time of day. */
+const epochMs = Date.UTC(2026, 0, 1);
+
+/**
+ * Owns every step of the simulated processes.
+ *
+ * @example
+ * ```ts
+ * import { createCache } from 'cachette';
+ * import { Scheduler, SimulatedServer } from 'cachette/testing';
+ *
+ * const scheduler = new Scheduler({ seed: 7 });
+ * const server = new SimulatedServer(scheduler);
+ * const here = scheduler.process('here');
+ * const cache = createCache(server.connect(here), { clock: here });
+ * const find = cache.wrap('find', async (id: number) => `row ${id}`, { tags: 'rows' });
+ *
+ * await scheduler.run(Promise.all([find(1), cache.invalidate('rows')]));
+ * ```
+ */
+export class Scheduler {
+  readonly random: Random;
+  /** Steps so far. */
+  steps = 0;
+  /** True: steps are taken in the order in which they came, and time goes on only when there are none. Default false. */
+  isCalm = false;
+  #nowMs = 0;
+  #ready: Step[] = [];
+  #timers: Timer[] = [];
+  readonly #haste: number;
+  readonly #onStep: ((step: string) => void) | undefined;
+
+  constructor({ seed = 0, haste = 0.05, onStep }: SchedulerOptions = {}) {
+    this.random = new Random(seed);
+    this.#haste = haste;
+    this.#onStep = onStep;
+  }
+
+  /** Milliseconds since the beginning. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** A process, which is the `clock` of its cache. `behindMs`: how far its time of day is behind. */
+  process(name: string, { behindMs = 0 }: { readonly behindMs?: number | undefined } = {}): SimulatedProcess {
+    return new SimulatedProcess(this, name, behindMs);
+  }
+
+  /** Has `take` called when it is this step's turn. */
+  step(label: string, take: () => void, options: StepOptions = {}): void {
+    if (options.process?.isKilled) return;
+    this.#ready.push({ ...options, label, take });
+  }
+
+  /** Resolves when it is this step's turn: for what a load, or whatever else is asynchronous, waits for. */
+  turn(label: string, options: StepOptions = {}): Promise<void> {
+    return new Promise((resolve) => this.step(label, resolve, options));
+  }
+
+  /** Runs `task` when `ms` have passed. The returned function cancels it. */
+  after(ms: number, task: () => void, process?: SimulatedProcess): () => void {
+    const timer: Timer = { process, dueMs: this.#nowMs + Math.max(0, ms), task };
+    const at = this.#timers.findLastIndex(({ dueMs }) => dueMs <= timer.dueMs);
+    this.#timers.splice(at + 1, 0, timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /**
+   * Takes steps until `work` has settled, and settles as it does.
+   *
+   * @throws Error if there is nothing left to be done, or too much
+   */
+  async run<T>(work: Promise<T>, { stepsAtMost = 100_000 }: RunOptions = {}): Promise<T> {
+    let isOver = false;
+    const end = (): void => void (isOver = true);
+    work.then(end, end);
+    const { random } = Math;
+    Math.random = this.random.next;
+    try {
+      await jobs();
+      for (let steps = 0; !isOver; steps++) {
+        if (steps === stepsAtMost) throw new Error(`The work has not settled after ${stepsAtMost} steps.`);
+        if (!this.#next() && !(await this.#hasMore()))
+          throw new Error('The work has not settled, and nothing is left that could happen.');
+        await jobs();
+      }
+    } finally {
+      Math.random = random;
+    }
+    return work;
+  }
+
+  /** Lets so much time pass, with whatever becomes due or ready meanwhile. */
+  async advance(ms: number): Promise<void> {
+    await this.run(new Promise<void>((resolve) => this.after(ms, resolve)));
+  }
+
+  /** @internal What was the process's never comes. */
+  forget(process: SimulatedProcess): void {
+    this.#ready = this.#ready.filter((step) => step.process !== process);
+    this.#timers = this.#timers.filter((timer) => timer.process !== process);
+  }
+
+  /** False if nothing can happen any more. */
+  #next(): boolean {
+    this.steps++;
+    const timer = this.#timers.find(({ process }) => !process?.isPaused);
+    const step = timer && !this.isCalm && this.random.chance(this.#haste) ? undefined : this.#pick();
+    if (step) this.#take(step);
+    else if (timer) this.#fire(timer);
+    return step !== undefined || timer !== undefined;
+  }
+
+  /** The first command of a process loads modules, which the scheduler does not own. */
+  async #hasMore(): Promise<boolean> {
+    const endsAt = performance.now() + loadingTakesMs;
+    while (this.#ready.length + this.#timers.length === 0 && performance.now() < endsAt) await sleep(1);
+    return this.#ready.length + this.#timers.length > 0;
+  }
+
+  #pick(): Step | undefined {
+    const lines = new Set<string>();
+    const ready = this.#ready.filter(({ line, process }) => {
+      if (line !== undefined && lines.has(line)) return false;
+      if (line !== undefined) lines.add(line);
+      return !process?.isPaused;
+    });
+    return this.isCalm ? ready[0] : this.random.pick(ready);
+  }
+
+  #take(step: Step): void {
+    this.#ready.splice(this.#ready.indexOf(step), 1);
+    this.#onStep?.(step.label);
+    step.take();
+  }
+
+  #fire(timer: Timer): void {
+    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+    this.#onStep?.(`${timer.process?.name ?? 'the test'}: a timer, at ${this.#nowMs} ms`);
+    timer.task();
+  }
+}
+
+/** A process of its own: its time, its timers, and whether it runs at all. Made by {@link Scheduler.process}. */
+export class SimulatedProcess implements Required<Clock> {
+  readonly name: string;
+  /** How far its time of day is behind; may be set, as somebody sets a machine's clock. */
+  behindMs: number;
+  readonly #scheduler: Scheduler;
+  #isPaused = false;
+  #isKilled = false;
+
+  /** @internal */
+  constructor(scheduler: Scheduler, name: string, behindMs: number) {
+    this.#scheduler = scheduler;
+    this.name = name;
+    this.behindMs = behindMs;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get isKilled(): boolean {
+    return this.#isKilled;
+  }
+
+  now(): number {
+    return epochMs + this.#scheduler.nowMs - this.behindMs;
+  }
+
+  monotonic(): number {
+    return this.#scheduler.nowMs;
+  }
+
+  after(ms: number, task: () => void): () => void {
+    return this.#isKilled ? () => {} : this.#scheduler.after(ms, task, this);
+  }
+
+  /** Nothing of it happens until {@link resume}: as by a long garbage collection, or `SIGSTOP`. Time goes on. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** What has become due or ready meanwhile happens now, in any order. */
+  resume(): void {
+    this.#isPaused = this.#isKilled;
+  }
+
+  /** Nothing of it ever happens again. */
+  kill(): void {
+    this.#isPaused = this.#isKilled = true;
+    this.#scheduler.forget(this);
+  }
+}
+
+/** Lets all promise jobs run that are ready, and those that they make ready. */
+function jobs(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
