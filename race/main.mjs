@@ -19,6 +19,7 @@ for values that are stale after an invalidation.
   --seed SEED     one program, step by step, in the cells that --cell names
   --program JSON  the same for a program that was shown
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
+  --only TEXT     with --mutants: only those with this in their names
   --soak          ten million keys and tags and a million invalidations: does memory stay flat?
   --keys N        with --soak: so many keys
   --list          the names of the cells
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     program: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
     soak: { type: 'boolean', default: false },
     keys: { type: 'string', default: '10000000' },
     list: { type: 'boolean', default: false },
@@ -50,7 +52,7 @@ async function main() {
   if (values.help) return console.log(help);
   if (values.list) return console.log(cells.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
-  if (values.mutants) return (await findMutants({ write: values.write })) || fail();
+  if (values.mutants) return (await findMutants({ write: values.write, only: values.only })) || fail();
   await ensureBuilt();
   if (values.soak)
     return (await (await import('./soak.mjs')).soak({ keys: Number(values.keys), write: values.write })) || fail();

@@ -224,7 +224,7 @@ it('a simulated bus lets messages overtake each other', async () => {
     const [here, there] = ['here', 'there'].map((name) => bus.connect(scheduler.process(name)));
     const heard: string[] = [];
     there?.subscribe('there', { message: (text) => heard.push(text), interrupted: () => {} });
-    await scheduler.run(Promise.all(['1', '2', '3'].map((text) => here?.publish(text))));
+    await scheduler.run(Promise.all(['1', '2', '3'].map(async (text) => here?.publish(text))));
     await scheduler.advance(1);
     await scheduler.run(here?.publish('not for it', 'another') as Promise<unknown>);
     orders.add(heard.join(''));
