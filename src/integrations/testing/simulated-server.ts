@@ -7,6 +7,7 @@ import type { Backend } from '../../stores/backend.js';
 import type { BusSubscriber, StoreBus } from '../../stores/bus.js';
 import type { Scheduler, SimulatedProcess } from './scheduler.js';
 
+/** What a {@link SimulatedServer} is like. */
 export interface SimulatedServerOptions {
   /**
    * What the server cannot do. Default: it can do all of it, as Redis.
@@ -30,6 +31,24 @@ class ConnectionLostError extends Error {
   readonly failure = 'unreachable';
 }
 
+/**
+ * A server that simulated processes share.
+ *
+ * @example
+ * ```ts
+ * import { createCache } from 'cachette';
+ * import { Scheduler, SimulatedServer } from 'cachette/testing';
+ *
+ * const scheduler = new Scheduler();
+ * const server = new SimulatedServer(scheduler, { lacks: ['bus'] });
+ * const process = scheduler.process('one');
+ * const cache = createCache(server.connect(process), { clock: process });
+ *
+ * await scheduler.run(cache.getOrLoad('greeting', async () => 'hello'));
+ * await scheduler.advance(10);
+ * server.keys.length; // => 3
+ * ```
+ */
 export class SimulatedServer {
   readonly #scheduler: Scheduler;
   readonly #lacks: ReadonlySet<string>;
