@@ -18,6 +18,7 @@
  * @property {'less' | 'more'} better
  * @property {readonly Column[]} columns what `measure` gives, in its order
  * @property {boolean} [usesServers]
+ * @property {boolean} [hasChart] default: true
  * @property {number} [rounds] where fewer than the others are enough
  * @property {(job: Job) => Promise<readonly number[]>} measure
  *
@@ -80,6 +81,7 @@ const invalidation = {
   contestants: ['ours-invalidation'],
   reference: 'ours-invalidation',
   better: 'less',
+  hasChart: false,
   rounds: 1,
   columns: [
     { title: 'tag on 1 entry', unit: 'µs' },
