@@ -19,12 +19,16 @@ export interface SimulatedServerOptions {
   readonly lacks?: readonly ('add' | 'touch' | 'bus' | 'runId' | 'atomicity')[] | undefined;
 }
 
-interface Row {
+/** A text on a {@link SimulatedServer}. */
+export interface ServerRow {
+  /** What was written. */
   readonly text: string;
+  /** When it ends, by the scheduler's time; `Infinity`: never. */
   readonly endsAtMs: number;
 }
 
-type Rows = ReadonlyMap<string, Row>;
+/** What a {@link SimulatedServer} had at one moment. */
+export type ServerSnapshot = ReadonlyMap<string, ServerRow>;
 
 /** A command failed as the connection was lost. */
 class ConnectionLostError extends Error {
@@ -46,13 +50,13 @@ class ConnectionLostError extends Error {
  *
  * await scheduler.run(cache.getOrLoad('greeting', async () => 'hello'));
  * await scheduler.advance(10);
- * server.keys.length; // => 3
+ * server.keys.length; // => 4
  * ```
  */
 export class SimulatedServer {
   readonly #scheduler: Scheduler;
   readonly #lacks: ReadonlySet<string>;
-  #rows = new Map<string, Row>();
+  #rows = new Map<string, ServerRow>();
   #runs = 1;
   readonly #connections = new Set<Connection>();
   readonly #subscriptions = new Set<Subscription>();
@@ -87,12 +91,12 @@ export class SimulatedServer {
   }
 
   /** What it has now, to be restarted with. */
-  snapshot(): Rows {
+  snapshot(): ServerSnapshot {
     return new Map(this.#rows);
   }
 
   /** Every connection and subscription is lost, and made again at once. `rows`: what it comes back with; default nothing. */
-  restart(rows: Rows = new Map()): void {
+  restart(rows: ServerSnapshot = new Map()): void {
     this.#runs++;
     this.#rows = new Map(this.#lacks.has('runId') ? [] : rows);
     for (const connection of this.#connections) connection.session++;
