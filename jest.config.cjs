@@ -40,6 +40,7 @@ const dialectProject = (compiler, dialect) => ({
 
 /** Many processes at a time, much data, and servers that are started again and again: minutes. */
 const long = [
+  '__tests__/race/explorer.test.ts',
   '__tests__/fleet/**/*.test.ts',
   '__tests__/examples/cities.test.ts',
   '__tests__/failure/scale.test.ts',

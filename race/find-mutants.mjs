@@ -1,6 +1,6 @@
 /** Looks whether programs find the faults that are put into the sources. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../scripts/run.mjs';
@@ -24,13 +24,15 @@ const programsAtMost = 30_000;
  * @returns {Promise<boolean>} whether all were found
  */
 export async function findMutants({ write, only = '' }) {
+  const chosen = mutants.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) throw new Error(`No fault has '${only}' in its name`);
   // Inside the project, so that the libraries are found from there.
+  await mkdir(join(root, '.cache'), { recursive: true });
   const folder = await mkdtemp(join(root, '.cache', 'mutants-'));
   /** @type {{ readonly mutant: Mutant, readonly found: Found | undefined }[]} */
   const results = [];
   try {
-    for (const [index, mutant] of mutants.entries()) {
-      if (!mutant.name.includes(only)) continue;
+    for (const [index, mutant] of chosen.entries()) {
       const library = join(folder, `${index}.mjs`);
       await buildChanged(mutant, library);
       const found = await search(mutant, library);

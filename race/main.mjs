@@ -48,8 +48,12 @@ const { values } = parseArgs({
 
 const chosen = cells.filter(({ name }) => name.includes(values.cell));
 
+const programs = Number(values.programs);
+
 async function main() {
   if (values.help) return console.log(help);
+  if (!Number.isSafeInteger(programs) || programs < 1)
+    return fail(`--programs is '${values.programs}'; write a whole number from 1.`);
   if (values.list) return console.log(cells.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
   if (values.mutants) return (await findMutants({ write: values.write, only: values.only })) || fail();
@@ -60,7 +64,7 @@ async function main() {
   if (values.seed !== undefined)
     return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
   const isRight = await explore(chosen, {
-    programs: Number(values.programs),
+    programs,
     from: Number(values.from),
     write: values.write,
   });

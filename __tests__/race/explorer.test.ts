@@ -1,0 +1,51 @@
+/** The explorer of races, as it is started by hand: what it says is right, and that it would say otherwise. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+jest.setTimeout(300_000);
+
+function race(...args: string[]): { readonly code: number | null; readonly lines: readonly string[] } {
+  const main = join(__dirname, '..', '..', 'race', 'main.mjs');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  return { code: status, lines: `${stdout}${stderr}`.trim().split('\n') };
+}
+
+it('finds nothing wrong in any cell', () => {
+  const { code, lines } = race('--programs', '720');
+  expect(lines.filter((line) => /: 10 programs, 0 wrong/.test(line))).toHaveLength(72);
+  expect(lines.at(-1)).toMatch(/^720 programs, .* 0 wrong$/);
+  expect(code).toBe(0);
+});
+
+it.each([
+  ['foreground', 'generations captured after the compute'],
+  ['joiner', 'joined without comparing'],
+  ['inherited and result tags', 'tags of inner calls not inherited'],
+  ['promotion', 'no read fence'],
+])('finds a fault that is put into the source, in a cell of %s', (_row, fault) => {
+  const { code, lines } = race('--mutants', '--only', fault);
+  expect(lines.at(-1)).toBe('1 faults, 1 found');
+  expect(code).toBe(0);
+});
+
+it('takes the same steps for the same seed', () => {
+  // Who sends a message is told by a name that is made by chance, as tokens are.
+  const steps = () =>
+    race('--cell', 'leases of the bus / tag', '--seed', '12').lines.map((line) =>
+      line.replaceAll(/\["1","\w+","[^"]+"/g, ''),
+    );
+  const first = steps();
+  expect(first.length).toBeGreaterThan(100);
+  expect(first.at(-1)).toBe('Nothing was wrong.');
+  expect(steps()).toEqual(first);
+});
+
+it.each([
+  [['--cell', 'no such cell'], /No cell has 'no such cell' in its name; --list shows them/],
+  [['--programs', 'many'], /--programs is 'many'; write a whole number from 1/],
+  [['--peer', 'no-such-peer'], /no-such-peer/],
+])('refuses %j', (args, message) => {
+  const { code, lines } = race(...args);
+  expect(lines.join('\n')).toMatch(message);
+  expect(code).toBe(1);
+});
