@@ -75,6 +75,9 @@ export class Fleet {
     await scheduler.run(Promise.all(living.map(({ cache }) => cache.close())), { stepsAtMost: 20_000 });
   }
 
+  /** Gives back what was borrowed for the run: nothing. */
+  dispose() {}
+
   get feed() {
     return this.#feed;
   }

@@ -29,7 +29,8 @@
 
 /** @typedef {import('./table.mjs').Cell} Cell */
 
-const rows = 3;
+/** A database has so many. */
+export const rowsOfDatabase = 3;
 
 /** Redis most often; Redis without its bus, memcached, and a Keyv that can do the least. @type {readonly Lacks[]} */
 const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'touch', 'bus', 'runId']];
@@ -50,12 +51,12 @@ export function randomProgram(seed, { row, column, store }, Random) {
   /** @returns {Op} */
   const op = () => {
     if (random.chance(0.04)) return { do: 'rest' };
-    if (random.chance(0.3)) return { do: 'write', row: random.below(rows) };
+    if (random.chance(0.3)) return { do: 'write', row: random.below(rowsOfDatabase) };
     if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1))
       return /** @type {Op} */ (random.pick(disturbances)?.(random));
     if (random.chance(row.passes?.often ?? 0.02))
       return { do: 'pass', ms: /** @type {number} */ (random.pick(row.passes?.ms ?? [300, 1_100])) };
-    return { do: 'read', method: /** @type {Method} */ (random.pick(row.methods)), row: random.below(rows) };
+    return { do: 'read', method: /** @type {Method} */ (random.pick(row.methods)), row: random.below(rowsOfDatabase) };
   };
   const lacks = /** @type {Lacks} */ (random.pick(servers));
   return {

@@ -3,6 +3,7 @@
 import { loadLibrary } from './library.mjs';
 import { lengthOf, randomProgram, shorterPrograms } from './random-programs.mjs';
 import { runProgram } from './run-program.mjs';
+import { peerCells } from './peers/table.mjs';
 import { cells } from './table.mjs';
 import { noTally } from './tally.mjs';
 
@@ -25,7 +26,7 @@ const libraries = new Map();
 /** @param {Job} job */
 async function carryOut({ library: where, cell: name, from, count, stopsAtFirst = false, shrinks = true }) {
   const library = await (libraries.get(where) ?? libraries.set(where, loaded(where)).get(where));
-  const cell = /** @type {Cell} */ (cells.find((each) => each.name === name));
+  const cell = /** @type {Cell} */ ([...cells, ...peerCells].find((each) => each.name === name));
   const tally = noTally();
   /** @type {Failure[]} */
   const failures = [];
