@@ -12,7 +12,7 @@
  * @typedef {import('./tally.mjs').Tally} Tally
  * @typedef {typeof import('cachette') & typeof import('cachette/testing')} Library
  * @typedef {{ readonly program: Program, readonly cell: Cell, readonly library: Library, readonly scheduler: Scheduler,
- *   readonly judge: import('./judge.mjs').Judge, readonly tally: Tally }} World
+ *   readonly judge: import('./judge.mjs').Judge, readonly tally: Tally, readonly say?: (step: string) => void }} World
  */
 
 import { Feed } from './feed.mjs';

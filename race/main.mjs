@@ -6,6 +6,8 @@ import { randomProgram } from './random-programs.mjs';
 import { replay } from './replay.mjs';
 import { explore } from './explore.mjs';
 import { findMutants } from './find-mutants.mjs';
+import { explorePeers } from './peers/explore.mjs';
+import { peers } from './peers/peer.mjs';
 import { cells } from './table.mjs';
 
 const help = `npm run race -- [options]
@@ -19,6 +21,8 @@ for values that are stale after an invalidation.
   --seed SEED     one program, step by step, in the cells that --cell names
   --program JSON  the same for a program that was shown
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
+  --peer NAME     the part of the table that a black box can run, against a peer, or 'all' of them, and against Cachette; so many
+                  programs in each cell (default 500)
   --list          the names of the cells
   --write         writes what was seen into docs/reliability.md
   --help          this text
@@ -28,12 +32,13 @@ Exits with 1 if anything was wrong.
 
 const { values } = parseArgs({
   options: {
-    programs: { type: 'string', default: '57000' },
+    programs: { type: 'string' },
     cell: { type: 'string', default: '' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     program: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    peer: { type: 'string' },
     list: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -48,15 +53,24 @@ async function main() {
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
   if (values.mutants) return (await findMutants({ write: values.write })) || fail();
   await ensureBuilt();
+  if (values.peer !== undefined) return (await againstPeers(values.peer)) || fail();
   if (values.program !== undefined) return replay(chosen, () => JSON.parse(/** @type {string} */ (values.program)));
   if (values.seed !== undefined)
     return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
   const isRight = await explore(chosen, {
-    programs: Number(values.programs),
+    programs: Number(values.programs ?? 57_000),
     from: Number(values.from),
     write: values.write,
   });
   return isRight || fail();
+}
+
+/** @param {string} peer */
+async function againstPeers(peer) {
+  const names = peers.map(({ name }) => name).filter((name) => peer === 'all' || peer === name);
+  if (names.length === 0) return fail(`There is no peer '${peer}'.`);
+  const { from, write } = values;
+  return explorePeers(names, { perCell: Number(values.programs ?? 500), from: Number(from), write });
 }
 
 /** @param {string} [message] */

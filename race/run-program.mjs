@@ -29,7 +29,7 @@ export async function runProgram(program, cell, library, tally, onStep) {
   const scheduler = new library.Scheduler({ seed, haste, ...(onStep && { onStep }) });
   const judge = new Judge();
   /** @type {World} */
-  const world = { program, cell, library, scheduler, judge, tally };
+  const world = { program, cell, library, scheduler, judge, tally, ...(onStep && { say: onStep }) };
   const fleet = await open(world);
   try {
     await fleet.warmUp();

@@ -36,7 +36,7 @@ export const bentocache = {
       invalidate: (id) => cache.deleteByTag({ tags: [key(id)] }),
       forget: (id) => cache.delete({ key: key(id) }),
       clear: () => cache.clear(),
-      reaches: () => 'everywhere',
+      reaches: () => (store === 'tiers' ? 'in time' : 'everywhere'),
       close: () => cache.disconnect(),
     };
   },

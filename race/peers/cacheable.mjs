@@ -45,11 +45,14 @@ export const cacheable = {
       invalidate: (id) => cache.tags.invalidateTag(key(id)),
       forget: (id) => cache.delete(key(id)),
       clear: () => cache.clear(),
-      reaches: () => (column === 'clear' && store === 'tiers' ? 'this process' : 'everywhere'),
+      reaches: () => (store === 'tiers' ? reachInTiers[column] : 'everywhere'),
       close: () => cache.disconnect(),
     };
   },
 };
+
+/** @type {Record<string, 'everywhere' | 'in time' | 'this process'>} */
+const reachInTiers = { tag: 'everywhere', forget: 'in time', clear: 'this process' };
 
 /** Publish and subscribe for its `sync`. */
 class MessageProvider {

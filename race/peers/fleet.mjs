@@ -1,6 +1,7 @@
 /**
  * Simulated processes that have a peer instead of a cache of ours, with all that a program's callers do to them. When the callers
- * have ended and everything has come to rest, each row is read once more in each process: what is stale then stays so.
+ * have ended and everything has come to rest, each row is read twice in each process, as the first of these reads may be served
+ * while it is refreshed: what is stale in the second one stays so until its time to live is over.
  *
  * @typedef {import('../fleet.mjs').World} World
  * @typedef {import('../judge.mjs').Value} Value
@@ -13,13 +14,14 @@ import { rowsOfDatabase } from '../random-programs.mjs';
 import { ttlMs } from '../table.mjs';
 import { Connection } from './connection.mjs';
 import { borrowMachine, giveMachineBack } from './machine.mjs';
+import { quiet } from './words.mjs';
 
-/** Begins what the judge says of a value that is stale when nothing is under way any more. */
+/** Begins what the judge says of a value that stays stale. */
 export const lasting = 'STALE: at rest,';
 
 const roomy = 1_000;
 /** Longer than any load, shorter than any entry lives. */
-const restMs = 1_000;
+const restMs = 500;
 /** async-cache-dedupe reads the time of day once a second, by a timer that must not outlive the program. */
 const afterglowMs = 1_500;
 
@@ -34,6 +36,7 @@ export class OwnFleet extends Fleet {
   }
 
   async close() {
+    await comeToRest(this.#world);
     await readAtRest(this.#world, this.members);
     await super.close();
   }
@@ -69,7 +72,9 @@ export class PeerFleet {
   }
 
   async close() {
-    const { scheduler } = this.#world;
+    const { scheduler, judge } = this.#world;
+    await comeToRest(this.#world);
+    for (const { arriving } of this.members) for (const versions of arriving) judge.invalidated(versions, 'done', 0);
     await readAtRest(this.#world, this.members);
     await scheduler.run(Promise.all(this.members.map((member) => member.close())));
     await scheduler.advance(afterglowMs);
@@ -85,6 +90,8 @@ class PeerMember {
   process;
   /** What a program invalidates by. */
   cache;
+  /** What has been invalidated, and the others are to hear of. @type {ReadonlyMap<number, number>[]} */
+  arriving = [];
   #world;
   #subject;
   #connection;
@@ -113,8 +120,11 @@ class PeerMember {
     });
     this.#subject = subject;
     this.cache = {
-      invalidate: async (/** @type {string} */ tag) => this.#after(subject.invalidate?.(Number(tag.slice('row:'.length)))),
-      clear: async () => this.#after(subject.clear()),
+      invalidate: (/** @type {string} */ tag) => {
+        const row = Number(tag.slice('row:'.length));
+        return this.#invalidate(() => subject.invalidate?.(row), [row]);
+      },
+      clear: () => this.#invalidate(() => subject.clear()),
     };
   }
 
@@ -130,7 +140,7 @@ class PeerMember {
 
   /** @param {number} row */
   forget(row) {
-    return this.#after(this.#subject.forget(row));
+    return this.#invalidate(() => this.#subject.forget(row), [row]);
   }
 
   /** Resolves when nothing goes on: no load, and no command, which may follow upon a load. */
@@ -146,22 +156,32 @@ class PeerMember {
     return this.#subject.close();
   }
 
-  /** @param {Promise<unknown> | undefined} invalidation @returns {Promise<{ readonly status: 'done' | 'deferred' }>} */
-  async #after(invalidation) {
-    await invalidation;
-    return { status: this.#subject.reaches() === 'everywhere' ? 'done' : 'deferred' };
+  /**
+   * @param {() => Promise<unknown> | undefined} invalidate
+   * @param {readonly number[]} [rows] all unless stated
+   * @returns {Promise<{ readonly status: 'done' | 'deferred' }>}
+   */
+  async #invalidate(invalidate, rows) {
+    const { judge } = this.#world;
+    const versions = rows ? new Map(rows.map((row) => [row, judge.version(row)])) : judge.versions();
+    await invalidate();
+    const reaches = this.#subject.reaches();
+    if (reaches === 'in time') this.arriving.push(versions);
+    return { status: reaches === 'everywhere' ? 'done' : 'deferred' };
   }
 
   /** The row may change while it is on its way. @param {number} row @returns {Promise<Value>} */
   async #load(row) {
-    const { scheduler, judge, tally, cell } = this.#world;
+    const { scheduler, judge, tally, cell, say } = this.#world;
     const { process } = this;
     tally.loads++;
     const version = judge.version(row);
+    say?.(`${process.name} begins to load row ${row} in version ${version}`);
     const turns = 1 + scheduler.random.below(cell.row.turns ?? 2);
     for (let turn = 0; turn < turns; turn++) await scheduler.turn(`${process.name}: loads row ${row}`, { process });
     if (cell.row.name === 'soft timeout')
       await new Promise((resolve) => process.after(scheduler.random.below(60), () => resolve(undefined)));
+    say?.(`${process.name} has loaded row ${row} in version ${version}`);
     return { rows: { [row]: version }, atMs: scheduler.nowMs };
   }
 
@@ -178,14 +198,32 @@ class PeerMember {
  * @param {World} world
  * @param {readonly Reader[]} members
  */
-async function readAtRest({ scheduler, judge }, members) {
+async function readAtRest(world, members) {
+  await readAll(world, members, 'in the end, ');
+  await comeToRest(world);
+  await readAll(world, members, 'at rest, ');
+}
+
+/** @param {World} world */
+async function comeToRest({ scheduler, say }) {
+  say?.(quiet);
   scheduler.isCalm = true;
   await scheduler.advance(restMs);
+}
+
+/**
+ * @param {World} world
+ * @param {readonly Reader[]} members
+ * @param {string} when
+ */
+async function readAll({ scheduler, judge, say }, members, when) {
   for (const [index, member] of members.entries()) {
     for (let row = 0; row < rowsOfDatabase; row++) {
       const expected = judge.expect(index, [row], scheduler.nowMs);
+      const what = `${when}${member.process.name} one(${row})`;
       const value = await scheduler.run(member.read('one', row));
-      judge.check(`at rest, ${member.process.name} one(${row})`, expected, value, Infinity);
+      judge.check(what, expected, value, Infinity);
+      say?.(`${what} gives ${JSON.stringify(value)}`);
     }
   }
 }

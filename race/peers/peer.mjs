@@ -17,9 +17,10 @@
  *   readonly invalidate?: (id: number) => Promise<unknown>,
  *   readonly forget: (id: number) => Promise<unknown>,
  *   readonly clear: () => Promise<unknown>,
- *   readonly reaches: () => 'everywhere' | 'this process',
+ *   readonly reaches: () => 'everywhere' | 'in time' | 'this process',
  *   readonly close: () => Promise<unknown>,
- * }} Subject `invalidate`: by a tag of the row. `reaches`: whose later reads see that it was invalidated, by the peer's own docs
+ * }} Subject `invalidate`: by a tag of the row. `reaches`: whose
+ *   later reads see that a row was invalidated, by the peer's own docs; `in time`: the others' when all messages have arrived
  * @typedef {{
  *   readonly name: string,
  *   readonly rows: readonly string[],

@@ -18,7 +18,10 @@ const rowNames = ['foreground', 'joiner', 'background refresh', 'soft timeout', 
 
 /** Where memory is in front, what one process promises itself is told from what it promises others. */
 const places = stores
-  .map((store) => ({ place: store.name === 'memory' ? 'memory' : `${store.name}, several processes`, store: calm(store) }))
+  .map((store) => ({
+    place: store.name === 'memory' ? 'memory' : `${store.name}, several processes`,
+    store: calm(store),
+  }))
   .concat(
     stores
       .filter(({ name }) => name === 'tiers')
