@@ -18,6 +18,7 @@ export const asyncCacheDedupe = {
   rows: ['foreground', 'joiner', 'background refresh'],
   columns: ['tag', 'forget', 'clear'],
   stores: ['memory', 'shared'],
+  tells: 'joiner / tag / shared',
   async load() {
     const { createCache } = await importPeer('async-cache-dedupe');
     return { createCache };

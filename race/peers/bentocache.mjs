@@ -17,6 +17,7 @@ export const bentocache = {
   rows: ['foreground', 'joiner', 'background refresh', 'soft timeout', 'promotion'],
   columns: ['tag', 'forget', 'clear'],
   stores: ['memory', 'shared', 'tiers'],
+  tells: 'foreground / tag / memory',
   async load() {
     const { BentoCache, bentostore } = await importPeer('bentocache');
     const { memoryDriver } = await importPeer('bentocache/drivers/memory');

@@ -17,6 +17,7 @@ export const cacheManager = {
   rows: ['foreground', 'joiner', 'background refresh', 'promotion'],
   columns: ['forget', 'clear'],
   stores: ['memory', 'shared', 'tiers'],
+  tells: 'joiner / clear / shared',
   async load() {
     const { createCache } = await importPeer('cache-manager');
     const { CacheableMemory } = await importPeer('cacheable');

@@ -18,6 +18,7 @@ export const cacheable = {
   rows: ['foreground', 'joiner', 'promotion'],
   columns: ['tag', 'forget', 'clear'],
   stores: ['memory', 'shared', 'tiers'],
+  tells: 'joiner / tag / shared',
   async load() {
     const { Cacheable, createKeyv } = await importPeer('cacheable');
     const { Keyv } = await importPeer('keyv');

@@ -1,39 +1,43 @@
-/** What a client of Redis gives to one process, over the simulated server: each command, reply and message is a step. */
-
 /**
+ * What clients of Redis give to one process, over the simulated server. Each command, reply and message is a step; commands of one
+ * process stay in the order in which it sends them, and so do their replies, as on one connection.
+ *
  * @typedef {import('cachette/testing').SimulatedServer} SimulatedServer
  * @typedef {import('cachette/testing').SimulatedProcess} SimulatedProcess
+ * @typedef {import('cachette/testing').Scheduler} Scheduler
  * @typedef {(channel: string, text: string) => void} Listener
  */
 
 export class Connection {
   /** Commands that are on their way. @type {Set<Promise<unknown>>} */
   pending = new Set();
-  /** @type {SimulatedServer} */
+  /** Its `text` and `keep` are internal to the package. @type {any} */
   server;
-  /** @type {any} */
-  #backend;
+  #scheduler;
+  #process;
   /** @type {any} */
   #bus;
 
   /**
    * @param {SimulatedServer} server
+   * @param {Scheduler} scheduler
    * @param {SimulatedProcess} process
    */
-  constructor(server, process) {
+  constructor(server, scheduler, process) {
     this.server = server;
-    this.#backend = server.connect(process);
-    this.#bus = this.#backend.bus();
+    this.#scheduler = scheduler;
+    this.#process = process;
+    this.#bus = server.connect(process).bus?.();
   }
 
   /** @param {string} key @returns {Promise<string | undefined>} */
-  async get(key) {
-    return (await this.getMany([key]))[0];
+  get(key) {
+    return this.run('get', [key], () => this.server.text(key));
   }
 
-  /** @param {readonly string[]} keys @returns {Promise<readonly (string | undefined)[]>} */
+  /** @param {readonly string[]} keys @returns {Promise<(string | undefined)[]>} */
   getMany(keys) {
-    return this.#track(this.#backend.getMany(keys));
+    return this.run('get', keys, () => keys.map((key) => this.server.text(key)));
   }
 
   /**
@@ -43,13 +47,13 @@ export class Connection {
    * @returns {Promise<void>}
    */
   set(key, text, ttlMs = Infinity) {
-    return this.#track(this.#backend.set(key, text, ttlMs));
+    return this.run('set', [key], () => this.server.keep(key, text, ttlMs));
   }
 
   /** @param {readonly string[]} keys @returns {Promise<boolean>} whether any was there */
   delete(keys) {
     return this.run('delete', keys, () => {
-      const isThere = keys.some((key) => this.server.keys.includes(key));
+      const isThere = keys.some((key) => this.server.text(key) !== undefined);
       this.server.evict(keys);
       return isThere;
     });
@@ -57,11 +61,13 @@ export class Connection {
 
   /** At one moment, which real clients do not manage. @param {string} [prefix] @returns {Promise<void>} */
   clear(prefix = '') {
-    return this.run('clear', [], () => this.server.evict(this.server.keys.filter((key) => key.startsWith(prefix))));
+    return this.run('clear', [], () =>
+      this.server.evict(this.server.keys.filter((/** @type {string} */ key) => key.startsWith(prefix))),
+    );
   }
 
   /**
-   * A command of one's own.
+   * A command of one's own: it is carried out, and the reply arrives.
    *
    * @template T
    * @param {string} operation
@@ -70,7 +76,19 @@ export class Connection {
    * @returns {Promise<T>}
    */
   run(operation, keys, command) {
-    return this.#track(this.#backend.send(operation, keys, command));
+    const process = this.#process;
+    const label = `${process.name}: ${[operation, ...keys].join(' ')}`;
+    const commands = { process, line: `commands of ${process.name}` };
+    const replies = { process, line: `replies to ${process.name}` };
+    return this.#track(
+      new Promise((resolve) => {
+        const carryOut = () => {
+          const answer = command();
+          this.#scheduler.step(`${label}, the reply`, () => resolve(answer), replies);
+        };
+        this.#scheduler.step(label, carryOut, commands);
+      }),
+    );
   }
 
   /** @param {string} channel @param {string} text @returns {Promise<unknown>} */

@@ -11,6 +11,7 @@ import { carryOutAll } from '../workers.mjs';
 import { lasting } from './fleet.mjs';
 import { ownName, peerCells } from './table.mjs';
 import { peersPage } from './page.mjs';
+import { peers } from './peer.mjs';
 import { inWords } from './words.mjs';
 
 /**
@@ -23,7 +24,7 @@ import { inWords } from './words.mjs';
 
 const programsAtOnce = 100;
 /** The shortest of so many is told. */
-const storiesAtMost = 5;
+const storiesAtMost = 8;
 
 /**
  * @param {readonly string[]} names of peers
@@ -44,9 +45,11 @@ export async function explorePeers(names, { perCell, from, write }) {
     if (own.programs === perCell) console.log(line(own));
   });
   const all = [...seen.values()];
+  /** @type {Story[]} */
   const stories = [];
-  for (const name of names) {
-    const story = await shortestStory(all.filter(({ cell }) => cell.subject === name));
+  for (const { name, tells } of peers.filter((peer) => names.includes(peer.name))) {
+    const own = all.filter(({ cell }) => cell.subject === name);
+    const story = await shortestStory(own.find(({ cell }) => cell.name === `${name}: ${tells}`));
     if (story) stories.push(story);
     if (story) tell(story);
   }
@@ -88,28 +91,34 @@ function line({ cell, programs, stale, lasting, others }) {
 /**
  * Of a value that stays stale, if there is one.
  *
- * @param {readonly Seen[]} seen of one peer
+ * @param {Seen | undefined} seen
  * @returns {Promise<Story | undefined>}
  */
 async function shortestStory(seen) {
+  if (!seen || seen.stale.size === 0) return undefined;
+  const isLasting = seen.lasting.size > 0;
+  const seeds = [...(isLasting ? seen.lasting : seen.stale)].slice(0, storiesAtMost);
+  const stories = [];
+  for (const seed of seeds) stories.push(await storyOf(seen.cell, seed, isLasting ? lasting : 'STALE'));
+  return stories.sort((a, b) => a.steps.length - b.steps.length)[0];
+}
+
+/**
+ * @param {PeerCell} cell
+ * @param {number} seed
+ * @param {string} beginning of what is wrong
+ * @returns {Promise<Story>}
+ */
+async function storyOf(cell, seed, beginning) {
   const library = await loadLibrary(builtLibrary);
-  const kind = seen.some((each) => each.lasting.size > 0) ? 'lasting' : 'stale';
-  const beginning = kind === 'lasting' ? lasting : 'STALE';
-  const candidates = seen.flatMap((each) => [...each[kind]].slice(0, 1).map((seed) => ({ cell: each.cell, seed })));
-  /** @type {Story | undefined} */
-  let best;
-  for (const { cell, seed } of candidates.slice(0, storiesAtMost)) {
-    const wrongOf = async (/** @type {Program} */ program, /** @type {(step: string) => void} */ onStep = () => {}) =>
-      (await runProgram(program, cell, library, noTally(), onStep)).find((each) => each.startsWith(beginning));
-    const fails = async (/** @type {Program} */ program) => (await wrongOf(program)) !== undefined;
-    const program = await shortened(randomProgram(seed, cell, library.Random), fails);
-    /** @type {string[]} */
-    const steps = [];
-    const wrong = (await wrongOf(program, (step) => steps.push(step))) ?? '';
-    const words = inWords(steps, wrong);
-    if (!best || words.length < best.steps.length) best = { cell, program, wrong, steps: words };
-  }
-  return best;
+  const wrongOf = async (/** @type {Program} */ program, /** @type {(step: string) => void} */ onStep = () => {}) =>
+    (await runProgram(program, cell, library, noTally(), onStep)).find((each) => each.startsWith(beginning));
+  const fails = async (/** @type {Program} */ program) => (await wrongOf(program)) !== undefined;
+  const program = await shortened(randomProgram(seed, cell, library.Random), fails);
+  /** @type {string[]} */
+  const steps = [];
+  const wrong = (await wrongOf(program, (step) => steps.push(step))) ?? '';
+  return { cell, program, wrong, steps: inWords(steps, wrong) };
 }
 
 /** @param {Story} story */

@@ -59,7 +59,11 @@ export class PeerFleet {
     const { program, library, scheduler } = world;
     const server = new library.SimulatedServer(scheduler);
     const processes = Array.from({ length: program.processes }, (_, index) => scheduler.process(`P${index}`));
-    borrowMachine({ scheduler, epochMs: /** @type {any} */ (processes[0]).now() });
+    borrowMachine({
+      scheduler,
+      epochMs: /** @type {any} */ (processes[0]).now(),
+      random: new library.Random(program.seed),
+    });
     this.members = processes.map((process) => new PeerMember(world, kind, { process, server }));
   }
 
@@ -107,7 +111,7 @@ class PeerMember {
     const { cell, scheduler } = world;
     this.#world = world;
     this.process = process;
-    this.#connection = new Connection(server, process);
+    this.#connection = new Connection(server, scheduler, process);
     const subject = peer.open(modules, {
       load: (row) => this.#tracked(this.#load(row)),
       connection: this.#connection,

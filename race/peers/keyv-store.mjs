@@ -16,8 +16,8 @@ export class KeyvStore {
   }
 
   /** @param {readonly string[]} keys */
-  async getMany(keys) {
-    return [...(await this.#connection.getMany(keys))];
+  getMany(keys) {
+    return this.#connection.getMany(keys);
   }
 
   /**

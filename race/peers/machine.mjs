@@ -3,8 +3,10 @@
  * that the same seed gives the same run. What is put off by `setImmediate` stays the machine's: it runs between two steps.
  *
  * @typedef {import('cachette/testing').Scheduler} Scheduler
- * @typedef {{ readonly scheduler: Scheduler, readonly epochMs: number }} Borrower
+ * @typedef {{ readonly scheduler: Scheduler, readonly epochMs: number, readonly random: import('cachette/testing').Random }} Borrower
  */
+
+const { random } = Math;
 
 /** Nothing takes no time: to those who compare times of day, each step takes so long. */
 const stepMs = 1;
@@ -51,11 +53,14 @@ const ours = {
 export function borrowMachine(next) {
   borrower = next;
   Object.assign(globalThis, ours);
+  // What peers make names of must not change what the scheduler, which puts its own here while it runs, draws next.
+  Object.defineProperty(Math, 'random', { get: () => next.random.next, set: () => {}, configurable: true });
 }
 
 export function giveMachineBack() {
   borrower = undefined;
   Object.assign(globalThis, real);
+  Object.defineProperty(Math, 'random', { value: random, writable: true, configurable: true });
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What the page says of the peers: for each row of the table of races one table, and for each peer one story. */
 
 import { versionOfPeer } from './packages.mjs';
-import { ownName } from './table.mjs';
+import { columns } from '../table.mjs';
+import { ownName, places } from './table.mjs';
 
 /**
  * @typedef {import('./explore.mjs').Seen} Seen
@@ -34,7 +35,9 @@ export function peersPage(all, stories, perCell) {
  * @param {readonly Seen[]} seen in this row
  */
 function tableOf(row, seen) {
-  const heads = unique(seen.map(({ cell }) => headOf(cell)));
+  const heads = places
+    .flatMap(({ place }) => columns.map((column) => headOf({ place, column })))
+    .filter((head) => seen.some(({ cell }) => headOf(cell) === head));
   const line = (/** @type {string} */ subject) => {
     const own = seen.filter(({ cell }) => cell.subject === subject);
     if (own.length === 0) return [];
@@ -52,7 +55,7 @@ function tableOf(row, seen) {
   ].join('\n');
 }
 
-/** @param {import('./table.mjs').PeerCell} cell */
+/** @param {Pick<import('./table.mjs').PeerCell, 'place' | 'column'>} cell */
 function headOf({ place, column }) {
   return `${place}: ${column.name}`;
 }

@@ -26,9 +26,10 @@
  *   readonly rows: readonly string[],
  *   readonly columns: readonly string[],
  *   readonly stores: readonly string[],
+ *   readonly tells: string,
  *   readonly load: () => Promise<any>,
  *   readonly open: (modules: any, setup: Setup) => Subject,
- * }} Peer
+ * }} Peer `tells`: in which cell a program is told in words
  */
 
 import { asyncCacheDedupe } from './async-cache-dedupe.mjs';

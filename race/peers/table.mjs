@@ -17,21 +17,11 @@ export const ownName = 'Cachette';
 const rowNames = ['foreground', 'joiner', 'background refresh', 'soft timeout', 'promotion'];
 
 /** Where memory is in front, what one process promises itself is told from what it promises others. */
-const places = stores
-  .map((store) => ({
-    place: store.name === 'memory' ? 'memory' : `${store.name}, several processes`,
-    store: calm(store),
-  }))
-  .concat(
-    stores
-      .filter(({ name }) => name === 'tiers')
-      .map((store) => ({ place: 'tiers, one process', store: { ...calm(store), processes: 1 } })),
-  );
-
-/** @param {import('../table.mjs').StoreKind} store */
-function calm({ name, processes }) {
-  return { name, processes, faults: false };
-}
+export const places = stores.flatMap(({ name, processes }) => {
+  const usual = { place: name, store: { name, processes, faults: false } };
+  const alone = { place: `${name}, one process`, store: { ...usual.store, processes: 1 } };
+  return name === 'tiers' ? [usual, alone] : [usual];
+});
 
 /** @typedef {{ readonly name: string, readonly open: NonNullable<Cell['open']>, readonly runs: (row: string, column: string, store: string) => boolean }} Candidate */
 

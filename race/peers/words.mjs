@@ -17,20 +17,20 @@ const rules = [
     (process, row, version) => `Version ${version} of row ${row} reaches ${process}.`,
   ],
   [/^(P\d) write\((\d)\) is \w+$/, (process, row) => `The invalidation of row ${row} has resolved in ${process}.`],
-  [/^(P\d): hears (.*)$/, (process, message) => `${process} hears \`${message}\`.`],
+  [/^(P\d): hears (.*)$/, (process, message) => `${process} hears \`${messageIn(message)}\`.`],
   [/^(P\d): (.*), the reply$/, (process, command) => `${process} has the reply to \`${command}\`.`],
   [/^(P\d): (loads|goes|rests).*$/, () => ''],
   [/^(P\d): (.*)$/, (process, command) => `The server carries out \`${command}\` for ${process}.`],
   [
-    /^(P\d) one\((\d)\) gives .*:(\d)\},"atMs".*$/,
+    /^(P\d) one\((\d)\) gives .*"rows":\{"\d":(\d)\}.*$/,
     (process, row, version) => `${process} is given version ${version} of row ${row}.`,
   ],
   [
-    /^in the end, (P\d) one\((\d)\) gives .*:(\d)\},"atMs".*$/,
+    /^in the end, (P\d) one\((\d)\) gives .*"rows":\{"\d":(\d)\}.*$/,
     (process, row, version) => `Everything has come to rest, and ${process} is given version ${version} of row ${row}.`,
   ],
   [
-    /^at rest, (P\d) one\((\d)\) gives .*:(\d)\},"atMs".*$/,
+    /^at rest, (P\d) one\((\d)\) gives .*"rows":\{"\d":(\d)\}.*$/,
     (process, row, version) =>
       `Everything has come to rest, and ${process} is given version ${version} of row ${row}: it stays stale until its time is over.`,
   ],
@@ -46,7 +46,9 @@ export const quiet = 'all is quiet';
  */
 export function inWords(steps, wrong) {
   const [, what = '', row, version] = /^STALE: (.*\)) gave row (\d) in version (\d)/.exec(wrong) ?? [];
-  const end = steps.findLastIndex((step) => step.startsWith(`${what} gives {"rows":{"${row}":${version}}`));
+  const end = steps.findLastIndex(
+    (step) => step.startsWith(`${what} gives`) && step.includes(`"rows":{"${row}":${version}}`),
+  );
   const callersEnd = steps.indexOf(quiet);
   const before = steps.slice(0, callersEnd < 0 ? end : Math.min(end, callersEnd));
   return [...before, .../** @type {string[]} */ (steps.slice(end, end + 1))].map(told).filter((words) => words !== '');
@@ -59,4 +61,15 @@ function told(step) {
     if (parts) return words(...parts.slice(1));
   }
   return '';
+}
+
+/**
+ * Without the names that libraries make up.
+ *
+ * @param {string} text
+ */
+function messageIn(text) {
+  const [channel, message] = JSON.parse(text);
+  const { payload, data } = JSON.parse(message);
+  return payload ? [payload.type, ...payload.keys].join(' ') : [channel, data.key].join(' ');
 }
