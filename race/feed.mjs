@@ -1,7 +1,9 @@
 /** A database that tells of its changes: an async iterable, whose items are taken when the scheduler says so. */
 
+/** @typedef {string | { readonly clear: true }} Change */
+
 export class Feed {
-  /** @type {unknown[]} */
+  /** @type {Change[]} */
   #items = [];
   /** @type {(() => void) | undefined} */
   #wake;
@@ -29,7 +31,7 @@ export class Feed {
    * Resolves when the change has been invalidated. One at a time, as the event that ends it might else be that of a change
    * before.
    *
-   * @param {string | { clear: true }} change
+   * @param {Change} change
    * @returns {Promise<{ status: 'done' | 'deferred' }>}
    */
   tell(change) {
@@ -43,7 +45,7 @@ export class Feed {
     this.#wake?.();
   }
 
-  /** @param {string | { clear: true }} change */
+  /** @param {Change} change */
   #tellNow(change) {
     return new Promise((resolve) => {
       /** @param {import('cachette').InvalidationEvent} event */
@@ -58,6 +60,7 @@ export class Feed {
     });
   }
 
+  /** @returns {AsyncGenerator<Change>} */
   async *#changes() {
     while (!this.#isOver) {
       if (this.#items.length === 0) await new Promise((resolve) => (this.#wake = () => resolve(undefined)));

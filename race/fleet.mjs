@@ -140,7 +140,7 @@ export class Fleet {
     const { random } = scheduler;
     if (!this.#isWarm || !random.chance(program.faults.messages)) return undefined;
     tally.faults++;
-    const kind = /** @type {string} */ (random.pick(['throw', 'delay', 'hang', 'drop', 'double', 'reorder']));
+    const kind = random.pick(['throw', 'delay', 'hang', 'drop', 'double', 'reorder']);
     const ms = random.pick([1, 100, 400, 1_500]);
     return /** @type {import('cachette/testing').BusFault} */ ({ kind, ...(timed.has(kind) && { ms }) });
   };

@@ -15,7 +15,7 @@ const help = `npm run race -- [options]
 Runs random programs of reads, writes, invalidations, faults and clock jumps over one to four simulated processes, and looks
 for values that are stale after an invalidation.
 
-  --programs N    so many over the whole table (default 57,000)
+  --programs N    so many over the whole table (default 72,000)
   --cell TEXT     only cells with this in their names, such as 'joiner / tag'
   --from SEED     the first seed (default 1)
   --seed SEED     one program, step by step, in the cells that --cell names
@@ -23,6 +23,9 @@ for values that are stale after an invalidation.
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
   --peer NAME     the part of the table that a black box can run, against a peer, or 'all' of them, and against Cachette; so many
                   programs in each cell (default 500)
+  --only TEXT     with --mutants: only those with this in their names
+  --soak          ten million keys and tags and a million invalidations: does memory stay flat?
+  --keys N        with --soak: so many keys
   --list          the names of the cells
   --write         writes what was seen into docs/reliability.md
   --help          this text
@@ -39,6 +42,9 @@ const { values } = parseArgs({
     program: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     peer: { type: 'string' },
+    only: { type: 'string', default: '' },
+    soak: { type: 'boolean', default: false },
+    keys: { type: 'string', default: '10000000' },
     list: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -51,14 +57,16 @@ async function main() {
   if (values.help) return console.log(help);
   if (values.list) return console.log(cells.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
-  if (values.mutants) return (await findMutants({ write: values.write })) || fail();
+  if (values.mutants) return (await findMutants({ write: values.write, only: values.only })) || fail();
   await ensureBuilt();
   if (values.peer !== undefined) return (await againstPeers(values.peer)) || fail();
+  if (values.soak)
+    return (await (await import('./soak.mjs')).soak({ keys: Number(values.keys), write: values.write })) || fail();
   if (values.program !== undefined) return replay(chosen, () => JSON.parse(/** @type {string} */ (values.program)));
   if (values.seed !== undefined)
     return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
   const isRight = await explore(chosen, {
-    programs: Number(values.programs ?? 57_000),
+    programs: Number(values.programs ?? 72_000),
     from: Number(values.from),
     write: values.write,
   });

@@ -14,7 +14,7 @@ export const mutants = [
     find: '    const generations = [...own, ...late] as Generation[];',
     replace: `    const after = (await this.#core.store.readTokens([...own.keys()])) ?? own;
     const generations = [...after, ...late] as Generation[];`,
-    cells: /foreground.*(shared|tiers)/,
+    cells: /foreground . tag . (shared|tiers)/,
   },
   {
     name: 'mint not awaited',
@@ -22,7 +22,7 @@ export const mutants = [
     find: '        if (await this.#run(() => add.call(this.#backend, name, token, lifetimeMs))) return this.#minted(name, token);',
     replace: `        void this.#run(() => add.call(this.#backend, name, token, lifetimeMs)).catch(() => false);
         return this.#minted(name, token);`,
-    cells: /foreground.*(shared|tiers)/,
+    cells: /foreground . tag . (shared|tiers)/,
   },
   {
     name: 'a mint without an answer is taken for done',
@@ -31,14 +31,14 @@ export const mutants = [
       return undefined;`,
     replace: `      this.#fail('mint', error);
       return token;`,
-    cells: /(foreground|replay).*(shared|tiers)/,
+    cells: /(foreground|replay) . tag . (shared|tiers)/,
   },
   {
     name: 'joined without comparing',
     file: 'policies/flight.ts',
     find: '    return began < this.#startedAt || this.#sameGenerations(names, tokens);',
     replace: '    return began < this.#startedAt || names.length >= 0 || tokens !== undefined;',
-    cells: /joiner/,
+    cells: /joiner . tag/,
   },
   {
     name: 'joined while late generations are read once more',
@@ -46,49 +46,49 @@ export const mutants = [
     find: `    this.flight.close();
     const { store, seen, flights } = this.#core;`,
     replace: '    const { store, seen, flights } = this.#core;',
-    cells: /(joiner|inherited)/,
+    cells: /(joiner|inherited and result tags) . tag . shared/,
   },
   {
     name: 'late generations not read once more',
     file: 'cache/compute.ts',
     find: '    const now = late && (late.size === 0 ? late : await this.#readAgain(late));',
     replace: '    const now = late && ((await Promise.resolve(late)) as Tokens);',
-    cells: /(joiner|inherited)/,
+    cells: /(joiner|inherited and result tags) . tag . shared/,
   },
   {
     name: 'result tags under generations that came after the compute',
     file: 'cache/compute.ts',
     find: 'this.#core.seen.before(name, this.flight.startedAt);',
     replace: 'this.#core.seen.before(name, Infinity);',
-    cells: /inherited/,
+    cells: /inherited and result tags . tag . (shared|tiers)/,
   },
   {
     name: 'an inner call that depends on what is not known',
     file: 'cache/compute.ts',
     find: '      if (inheritance.taint !== undefined) return undefined;\n',
     replace: '',
-    cells: /inherited/,
+    cells: /inherited and result tags . tag/,
   },
   {
     name: 'tags of inner calls not inherited',
     file: 'cache/compute.ts',
     find: '        if (!own.has(name)) late.set(name, token);\n',
     replace: '        if (token === name) late.set(name, token);\n',
-    cells: /inherited/,
+    cells: /inherited and result tags . tag/,
   },
   {
     name: 'one tag under two generations',
     file: 'cache/scope.ts',
     find: '      else if (known !== token) this.spoil(',
     replace: '      else if (known === name) this.spoil(',
-    cells: /inherited/,
+    cells: /inherited and result tags . tag . (shared|tiers)/,
   },
   {
     name: 'no read fence',
     file: 'stores/tiers.ts',
     find: '      if (!this.#fence.isClean(name, sending.fence) || refuses(name)) continue;',
     replace: '      if (refuses(name)) continue;',
-    cells: /tiers/,
+    cells: /(foreground|promotion|leases of the bus) . tag . tiers/,
   },
   {
     name: 'records dropped only before the deletion, without a fence after it',
@@ -96,7 +96,7 @@ export const mutants = [
     find: `    const acknowledged = await this.#shared.delete(names);
     this.forget(names);`,
     replace: '    const acknowledged = await this.#shared.delete(names);',
-    cells: /tiers/,
+    cells: /(foreground|promotion|leases of the bus) . tag . tiers/,
   },
   {
     name: 'an entry promoted that was forgotten meanwhile',
@@ -110,28 +110,28 @@ export const mutants = [
     file: 'stores/tiers.ts',
     find: '      if (trust !== 0 && record.trust !== trust) return false;\n',
     replace: '',
-    cells: /(leases|promotion).*tiers/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'a heartbeat counted from its coming back',
     file: 'policies/lease.ts',
     find: '    this.#until = Math.max(this.#until, sentAt + leaseMs);',
     replace: '    this.#until = Math.max(this.#until, nowMs + leaseMs);',
-    cells: /leases/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'a late heartbeat taken for a good one',
     file: 'policies/lease.ts',
     find: '    if (sentAt === undefined || sentAt + leaseMs <= nowMs) return;',
     replace: '    if (sentAt === undefined) return;\n    this.#until = nowMs + leaseMs;',
-    cells: /leases/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'leases never end',
     file: 'policies/lease.ts',
     find: '    return nowMs < this.#until && this.#returned >= beatsToTrust ? this.#era : 0;',
     replace: '    return nowMs < Infinity && this.#returned >= beatsToTrust ? this.#era : 0;',
-    cells: /leases/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'an interrupted subscription not noticed',
@@ -140,28 +140,28 @@ export const mutants = [
     this.#until = -Infinity;`,
     replace: `  lose(): void {
     this.#until = Math.max(this.#until, -Infinity);`,
-    cells: /leases/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'peers not waited for',
     file: 'stores/coherence.ts',
     find: '    if (isKnown && live.every((id) => answered.has(id))) this.#end(announced, announcement, true);',
     replace: '    if (live.length >= 0 || isKnown || answered) this.#end(announced, announcement, true);',
-    cells: /tag . tiers/,
+    cells: /(foreground|joiner) . tag . tiers/,
   },
   {
     name: 'peers that are not known yet not waited for',
     file: 'stores/coherence.ts',
     find: '    const isKnown = isEveryoneKnown || now - sentAt >= everyLeaseMs;',
     replace: '    const isKnown = isEveryoneKnown || now >= sentAt;',
-    cells: /leases/,
+    cells: /leases of the bus . tag . tiers/,
   },
   {
     name: 'a peer that hears of it reads on without a fence',
     file: 'stores/tiers.ts',
     find: '    this.#fence.note(names);\n',
     replace: '',
-    cells: /tiers/,
+    cells: /(foreground|promotion|leases of the bus) . tag . tiers/,
   },
   {
     name: 'what was not delivered is not refused',
@@ -169,35 +169,35 @@ export const mutants = [
     find: `      this.#undelivered.add(names);
       return undefined;`,
     replace: '      return undefined;',
-    cells: /replay/,
+    cells: /replay . tag . (shared|tiers)/,
   },
   {
     name: 'refused only when the reply is judged',
     file: 'stores/undelivered.ts',
     find: '    return (name) => atSending.has(name) || this.#names.has(name);',
     replace: '    return (name) => this.#names.has(name) && atSending.size >= 0;',
-    cells: /replay/,
+    cells: /replay . tag . (shared|tiers)/,
   },
   {
     name: 'refused only when the read is sent',
     file: 'stores/undelivered.ts',
     find: '    if (this.isEmpty) return (name) => this.#names.has(name);\n',
     replace: '    if (this.isEmpty) return () => false;\n',
-    cells: /replay/,
+    cells: /replay . tag . (shared|tiers)/,
   },
   {
     name: 'an entry with a refused tag is served',
     file: 'cache/judgement.ts',
     find: '    const isRefused = refuses(name);',
     replace: '    const isRefused = refuses(name) && name === token;',
-    cells: /replay/,
+    cells: /replay . tag . (shared|tiers)/,
   },
   {
     name: 'invalidations in this process not noted by what runs',
     file: 'policies/flight.ts',
     find: '    return this.#fencedAll || this.#fenced.has(name);',
     replace: '    return this.#fencedAll && this.#fenced.has(name);',
-    cells: /(replay|joiner|inherited)/,
+    cells: /(replay|joiner|inherited and result tags) . tag . (shared|tiers)/,
   },
   {
     name: 'a server that went back in time not noticed',
@@ -205,7 +205,7 @@ export const mutants = [
     find: '    if (kept === ids) return;',
     replace:
       '    if (kept !== ids) await this.#backend.set(serversKey, ids, Infinity);\n    if (kept === ids || ids) return;',
-    cells: /(foreground|replay).*(shared|tiers)/,
+    cells: /(foreground|replay) . tag . (shared|tiers)/,
   },
   {
     name: 'a read that spans a reconnect',
@@ -213,7 +213,7 @@ export const mutants = [
     find: `    if (this.#backend.session === session) return answer;
     throw new ReconnectedError();`,
     replace: '    return this.#checked === session || session ? answer : answer;',
-    cells: /(foreground|replay).*(shared|tiers)/,
+    cells: /(foreground|replay) . tag . (shared|tiers)/,
   },
   {
     name: 'forget does not wait for its own write',
@@ -235,42 +235,42 @@ export const mutants = [
     file: 'stores/residents.ts',
     find: '    if (record) record.current = false;\n    this.#used.delete(name);',
     replace: '    if (!record) this.#entries.delete(name);\n    this.#used.delete(name);',
-    cells: /(memory|tiers)/,
+    cells: /foreground . tag . (memory|tiers)/,
   },
   {
     name: 'memory takes in what was computed under another generation',
     file: 'stores/residents.ts',
     find: '      if (record?.token !== token) return undefined;',
     replace: '      if (record === undefined || token === undefined) return undefined;',
-    cells: /(memory|tiers)/,
+    cells: /(foreground|joiner) . tag . (memory|tiers)/,
   },
   {
     name: 'what is invalidated is served as if it were merely old',
     file: 'cache/judgement.ts',
     find: '    const isSoft = names.isTag(name) && generations.some(([other]) => other === names.hard(name));',
     replace: '    const isSoft = generations.length > 0 && names.isTag(name);',
-    cells: /(background|soft)/,
+    cells: /(background refresh|soft timeout) . tag/,
   },
   {
     name: 'an older result stored over a newer one',
     file: 'cache/compute.ts',
     find: '    return this.flight.storable && !generations.some(([name]) => this.flight.isFenced(name));',
     replace: '    return generations.length >= 0;',
-    cells: /(forget|replay)/,
+    cells: /(joiner|replay|background refresh) . (tag|forget)/,
   },
   {
     name: 'memory does not end entries',
     file: 'stores/residents.ts',
     find: '  isExpired(now: number): boolean {\n',
     replace: '  isExpired(now: number): boolean {\n    if (now > 0) return false;\n',
-    cells: /(memory|tiers)/,
+    cells: /foreground . tag . (memory|tiers)/,
   },
   {
     name: 'sliding without an end',
     file: 'base/entry.ts',
     find: '  return Math.min(windowEnd, entry.writtenAt + entry.maxLifetimeMs) - now;',
     replace: '  return windowEnd - now;',
-    cells: /sliding/,
+    cells: /sliding touch . tag/,
   },
   {
     name: 'promoted with a new time',
@@ -278,6 +278,6 @@ export const mutants = [
     find: '      this.#residents.keep(key, entry, this.#clock.now());\n    } catch {',
     replace:
       '      const now = this.#clock.now();\n      this.#residents.keep(key, { ...entry, writtenAt: now, accessedAt: now }, now);\n    } catch {',
-    cells: /(promotion|foreground|sliding).*tiers/,
+    cells: /(promotion|foreground|background refresh|soft timeout) . tag . tiers/,
   },
 ];

@@ -24,15 +24,16 @@
  *   readonly callers: readonly Caller[],
  *   readonly faults: Faults,
  *   readonly haste: number,
+ *   readonly stalls: number,
  * }} Program
  */
 
 /** @typedef {import('./table.mjs').Cell} Cell */
 
-/** A database has so many. */
-export const rowsOfDatabase = 3;
+/** Few, so that callers meet. */
+export const rows = 2;
 
-/** Redis most often; Redis without its bus, memcached, and a Keyv that can do the least. @type {readonly Lacks[]} */
+/** Redis most often; Redis without its bus, memcached, and a Keyv that can do the least. @type {readonly [Lacks, ...Lacks[]]} */
 const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'touch', 'bus', 'runId']];
 
 /**
@@ -44,21 +45,24 @@ const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'to
 export function randomProgram(seed, { row, column, store }, Random) {
   const random = new Random(seed);
   const processes = store.processes === 1 ? 1 : 1 + random.below(store.processes);
-  const callers = Math.max(2, processes) + random.below(2);
+  const callers = Math.max(2, processes) + random.below(3);
   const hasFaults = store.faults && random.chance(row.faults ?? 0.4);
   const often = hasFaults ? random.pick([0.02, 0.1, 0.3]) : 0;
   const disturbances = [...(row.disturbances ?? []), ...(hasFaults ? (store.disturbances ?? []) : [])];
+  // In half of all programs everybody is after the same.
+  const [method, only] = random.chance(0.5) ? [random.pick(row.methods), random.below(rows)] : [];
+  const anyRow = () => only ?? random.below(rows);
   /** @returns {Op} */
   const op = () => {
     if (random.chance(0.04)) return { do: 'rest' };
-    if (random.chance(0.3)) return { do: 'write', row: random.below(rowsOfDatabase) };
+    if (random.chance(0.25)) return { do: 'write', row: anyRow() };
     if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1))
       return /** @type {Op} */ (random.pick(disturbances)?.(random));
     if (random.chance(row.passes?.often ?? 0.02))
-      return { do: 'pass', ms: /** @type {number} */ (random.pick(row.passes?.ms ?? [300, 1_100])) };
-    return { do: 'read', method: /** @type {Method} */ (random.pick(row.methods)), row: random.below(rowsOfDatabase) };
+      return { do: 'pass', ms: random.pick(row.passes?.ms ?? [300, 1_100]) };
+    return { do: 'read', method: method ?? random.pick(row.methods), row: anyRow() };
   };
-  const lacks = /** @type {Lacks} */ (random.pick(servers));
+  const lacks = random.pick(servers);
   return {
     seed,
     lacks,
@@ -70,7 +74,8 @@ export function randomProgram(seed, { row, column, store }, Random) {
     })),
     faults: { commands: column.name === 'forget' ? 0 : often, messages: often },
     // A write that outlives its deadline may bring back what was forgotten, as the docs say.
-    haste: column.name === 'forget' ? 0 : /** @type {number} */ (random.pick([0, 0.02, 0.1])),
+    stalls: random.pick([0, 0.1, 0.1, 0.3]),
+    haste: column.name === 'forget' ? 0 : random.pick([0, 0.02, 0.1]),
   };
 }
 
@@ -85,6 +90,7 @@ export function* shorterPrograms(program) {
   for (const [index] of callers.entries()) yield { ...program, callers: callers.filter((_, other) => other !== index) };
   if (faults.commands > 0) yield { ...program, faults: { ...faults, commands: 0 } };
   if (faults.messages > 0) yield { ...program, faults: { ...faults, messages: 0 } };
+  if (program.stalls > 0) yield { ...program, stalls: 0 };
   if (program.haste > 0) yield { ...program, haste: 0 };
   for (const [index, caller] of callers.entries()) {
     for (const [at] of caller.ops.entries()) {

@@ -24,9 +24,9 @@ const stepsAtMost = 20_000;
  * @returns {Promise<readonly string[]>} what was wrong, in words
  */
 export async function runProgram(program, cell, library, tally, onStep) {
-  const { seed, haste } = program;
+  const { seed, haste, stalls } = program;
   const { open = openFleet } = cell;
-  const scheduler = new library.Scheduler({ seed, haste, ...(onStep && { onStep }) });
+  const scheduler = new library.Scheduler({ seed, haste, stalls, ...(onStep && { onStep }) });
   const judge = new Judge();
   /** @type {World} */
   const world = { program, cell, library, scheduler, judge, tally, ...(onStep && { say: onStep }) };

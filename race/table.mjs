@@ -7,11 +7,11 @@
  * @typedef {'memory' | 'shared' | 'tiers'} StoreName
  * @typedef {{
  *   readonly name: string,
- *   readonly methods: readonly Method[],
+ *   readonly methods: readonly [Method, ...Method[]],
  *   readonly options?: object,
  *   readonly stores?: readonly StoreName[],
  *   readonly columns?: readonly string[],
- *   readonly passes?: { readonly often: number, readonly ms: readonly number[] },
+ *   readonly passes?: { readonly often: number, readonly ms: readonly [number, ...number[]] },
  *   readonly disturbances?: readonly ((random: Random) => Op)[],
  *   readonly disturbed?: number,
  *   readonly faults?: number,
@@ -38,7 +38,7 @@
 
 export const ttlMs = 5_000;
 
-/** @type {readonly Method[]} */
+/** @type {readonly [Method, ...Method[]]} */
 const all = ['one', 'page', 'list'];
 
 /** @type {readonly Row[]} */

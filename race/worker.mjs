@@ -23,7 +23,8 @@ const libraries = new Map();
 
 /** @param {Job} job */
 async function carryOut({ library: where, cell: name, from, count, stopsAtFirst = false, shrinks = true }) {
-  const library = await (libraries.get(where) ?? libraries.set(where, loaded(where)).get(where));
+  if (!libraries.has(where)) libraries.set(where, loaded(where));
+  const library = /** @type {Library} */ (await libraries.get(where));
   const cell = /** @type {Cell} */ ([...cells, ...peerCells].find((each) => each.name === name));
   const tally = noTally();
   /** @type {Failure[]} */

@@ -1,7 +1,8 @@
 /** A badly configured service is run, audited, changed as the audit says, and run again: it comes out as predicted. */
 
 import { type Audit, createCache, type Finding } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
+import { timeOfDay } from '../support/time-of-day.js';
 import { seeded } from '../support/random.js';
 
 interface Settings {
@@ -11,8 +12,8 @@ interface Settings {
 
 /** The same calls each time: popular products, seven a second, over half an hour; now and then one is changed. */
 async function run({ ttlMs, maxEntries }: Settings): Promise<{ hitRate: number; audit: Audit }> {
-  const clock = new ManualClock();
-  const cache = createCache(`memory://?maxEntries=${maxEntries}`, { clock });
+  const clock = manualClock();
+  const cache = createCache(`memory://?maxEntries=${maxEntries}`, { clock: timeOfDay(clock) });
   class Products {
     @cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, copies: 'shared' })
     async find(id: number): Promise<{ id: number }> {
@@ -27,7 +28,7 @@ async function run({ ttlMs, maxEntries }: Settings): Promise<{ hitRate: number; 
   const products = new Products();
   const random = seeded(7);
   for (let i = 0; i < 12_000; i++) {
-    clock.advance(150);
+    await clock.advance(150);
     const id = Math.floor(1_000 ** random()) - 1;
     if (random() < 0.002) await products.update(id);
     else await products.find(id);

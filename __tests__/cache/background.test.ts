@@ -2,10 +2,11 @@
 
 import { type Cache, createCache, type Outcome } from 'cachette';
 import { errorOf } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
 import { until } from '../support/until.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -14,8 +15,8 @@ let cache: Cache;
 let outcomes: string[];
 
 beforeEach(() => {
-  clock = new ManualClock();
-  cache = createCache('memory://', { clock });
+  clock = manualClock();
+  cache = createCache('memory://', { clock: timeOfDay(clock) });
   outcomes = [];
   cache.on('outcome', ({ status, reason }: Outcome) => outcomes.push(`${status}: ${reason}`));
   cache.on('error', () => {});
@@ -87,7 +88,7 @@ describe('arguments that the caller changes when it has its answer', () => {
     });
     const query = { page: 1 };
     await read(query);
-    clock.advance(ttl * 0.6);
+    await clock.advance(ttl * 0.6);
     const reading = read(query);
     query.page = 2;
     expect(await reading).toBe('page 1');
@@ -148,7 +149,7 @@ it('a late failure of a run says nothing of a newer value', async () => {
   x.automatic = true;
   await read();
   x.automatic = false;
-  clock.advance(ttl);
+  await clock.advance(ttl);
   const left = errorOf(read());
   const late = await x.begun();
   await left;
@@ -173,7 +174,7 @@ it('a failure that is to be kept and cannot be is not hidden behind the old valu
   cache.on('warning', () => {});
   await read();
   isGone = true;
-  clock.advance(ttl);
+  await clock.advance(ttl);
   expect(await read()).toBe('there');
   await jobs();
   expect(await errorOf(read())).toBeInstanceOf(NotFound);
@@ -195,7 +196,10 @@ describe('over all processes', () => {
 
   beforeEach(() => {
     data = new Map();
-    [here, there] = [new SteppedTiers({ data }, { clock }), new SteppedTiers({ data }, { clock })];
+    [here, there] = [
+      new SteppedTiers({ data }, { clock: timeOfDay(clock) }),
+      new SteppedTiers({ data }, { clock: timeOfDay(clock) }),
+    ];
     for (const { cache: each } of [here, there]) each.on('error', () => {});
   });
 
@@ -211,12 +215,12 @@ describe('over all processes', () => {
     const b = there.cache.wrap('x', async () => 2, options);
     await a();
     await jobs();
-    clock.advance(ttl / 4);
+    await clock.advance(ttl / 4);
     await there.cache.refresh(() => b());
     await jobs();
     const [key, text] = [...data].find(([name]) => name.endsWith(':x:')) ?? [];
     expect(text?.endsWith('2')).toBe(true);
-    clock.advance(ttl / 4);
+    await clock.advance(ttl / 4);
     await a();
     await jobs();
     expect(data.get(key ?? '')?.split('\n')[1]).toBe('2');
@@ -263,7 +267,7 @@ describe('elements of many', () => {
     }
     const shop = new Shop();
     await shop.find([1]);
-    clock.advance(ttl * 0.6);
+    await clock.advance(ttl * 0.6);
     const { calls } = await cache.explain(() => shop.find([1]));
     await jobs();
     expect(calls.map(({ method }) => method)).toEqual(['Shop.find']);
@@ -280,7 +284,7 @@ describe('elements of many', () => {
     }
     const shop = new Shop();
     await shop.find([1, 2, 3]);
-    clock.advance(ttl * 0.6);
+    await clock.advance(ttl * 0.6);
     await shop.find([1, 2, 3]);
     await jobs();
     expect(runs).toEqual([

@@ -3,7 +3,7 @@
 import { Keyv } from 'keyv';
 
 import { type Cache, CacheConfigError, createCache, type Outcome } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { jobs } from '../support/stepped-backend.js';
 
 class NotFound extends Error {
@@ -19,7 +19,7 @@ class NotFound extends Error {
 let clock: ManualClock;
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
 });
 
 /** A Keyv is a store that keeps text. */
@@ -149,10 +149,10 @@ describe.each(places)('a failure that is kept %s', (_where, open) => {
     await covered('a');
     await open('a');
     await jobs();
-    clock.advance(10_000);
+    await clock.advance(10_000);
     thrown = new RangeError('too far');
     expect(await failed(() => covered('a'))).toEqual([undefined, 'stale: error']);
-    clock.advance(1_000);
+    await clock.advance(1_000);
     expect(await failed(() => covered('a'))).toEqual([undefined, 'stale: error']);
     expect((await failed(() => open('a')))[0]).toBe(thrown);
     expect(await failed(() => open('a'))).toEqual([thrown, 'hit: error kept']);
@@ -217,11 +217,11 @@ it('a failure is kept in memory for as long as is said, whatever the ttl of valu
   const load = jest.fn<Promise<string>, []>().mockRejectedValueOnce(new Error('mine')).mockResolvedValue('found');
   const read = cache.wrap('find', load, { ttl: '1h', sliding: true, refreshAhead: 0.5, errors: { ttl: '5s' } });
   await expect(read()).rejects.toThrow('mine');
-  clock.advance(4_999);
+  await clock.advance(4_999);
   await expect(read()).rejects.toThrow('mine');
-  clock.advance(1);
+  await clock.advance(1);
   expect(await read()).toBe('found');
-  clock.advance(5_000);
+  await clock.advance(5_000);
   expect(await read()).toBe('found');
   expect(load).toHaveBeenCalledTimes(2);
   await cache.close();

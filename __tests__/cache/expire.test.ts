@@ -2,7 +2,7 @@
 
 import { type Cache, createCache, type InvalidationEvent } from 'cachette';
 import { errorOf, told } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
@@ -208,7 +208,7 @@ describe('expire that the store does not acknowledge', () => {
 });
 
 it('what is expired counts from its expiry: the windows are not prolonged', async () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const cache = createCache('memory://', { clock });
   const x = new SteppedMethod(() => 0);
   const read = cache.wrap('x', x.run, { ttl: 10_000, staleWhileRevalidate: 5_000, tags: 'a' });
@@ -216,10 +216,10 @@ it('what is expired counts from its expiry: the windows are not prolonged', asyn
   await read();
   x.automatic = false;
   await cache.expire('a');
-  clock.advance(14_999);
+  await clock.advance(14_999);
   expect(await told(cache, read)).toEqual([0, 'stale: revalidating']);
   await (await x.begun()).fail(failure);
-  clock.advance(1);
+  await clock.advance(1);
   x.automatic = true;
   expect((await told(cache, read))[1]).toMatch(/^miss/);
   await cache.close();

@@ -6,10 +6,11 @@
  */
 
 import { type Cache, type CacheTimeout, createCache, type InvalidationResult } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { type MemcachedTestServer, type RedisTestServer, startMemcached, startRedis } from '../support/servers.js';
 import { jobs } from '../support/stepped-backend.js';
 import { type Run, SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttlMs = 10_000;
 
@@ -27,10 +28,14 @@ let memcached: MemcachedTestServer;
 const places = new Map<string, Place>();
 
 function openPlace(name: string, stores: readonly string[]): Place {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const works = new Set<Promise<unknown>>();
   const open = (): Cache => {
-    const options = { clock, namespace: `races-${name.replaceAll(/\W+/g, '-')}`, deadline: '5s' as const };
+    const options = {
+      clock: timeOfDay(clock),
+      namespace: `races-${name.replaceAll(/\W+/g, '-')}`,
+      deadline: '5s' as const,
+    };
     const cache = createCache(stores, { ...options, waitUntil: (work) => works.add(work) });
     cache.on('warning', () => {});
     return cache;
@@ -150,7 +155,7 @@ const answerOf = (calls: readonly Promise<unknown>[]): Promise<unknown> =>
 
 async function afterExpiry(scene: Scene): Promise<void> {
   await scene.fill();
-  scene.place.clock.advance(ttlMs);
+  await scene.place.clock.advance(ttlMs);
 }
 
 const paths: Readonly<Record<string, Path>> = {
@@ -183,7 +188,7 @@ const paths: Readonly<Record<string, Path>> = {
     options: { refreshAhead: 0.5 },
     async begin(scene) {
       await scene.fill();
-      scene.place.clock.advance(ttlMs / 2);
+      await scene.place.clock.advance(ttlMs / 2);
       expect(await scene.answered()).toBe('hit: fresh');
       return { run: await scene.x.begun() };
     },
@@ -296,10 +301,10 @@ describe.each(Object.keys(stores))('on %s', (store) => {
 
 /** One process at a server where nobody can lease, and another one at the same. */
 function unleased(open: typeof SteppedProcess | typeof SteppedTiers): Place & { close(): Promise<void> } {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const works = new Set<Promise<unknown>>();
   const data = new Map<string, string>();
-  const options = { clock, waitUntil: (work: Promise<unknown>) => works.add(work) };
+  const options = { clock: timeOfDay(clock), waitUntil: (work: Promise<unknown>) => works.add(work) };
   const [here, there] = [new open({ data, lacks: ['add'] }, options), new open({ data, lacks: ['add'] }, options)];
   const close = async (): Promise<void> => {
     await here.close();
@@ -331,7 +336,7 @@ describe.each([
     // The longer it takes to load, the earlier it is loaded.
     scene.loadMs = 5;
     await scene.fill();
-    place.clock.advance(ttlMs - 50);
+    await place.clock.advance(ttlMs - 50);
     expect(await scene.answered()).toBe('hit: fresh');
     const run = await scene.x.begun();
     scene.data = 'new';

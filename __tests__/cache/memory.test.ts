@@ -1,12 +1,12 @@
 import { type Cache, createCache, isCacheConfigError } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate } from '../support/stepped-backend.js';
 
 let clock: ManualClock;
 let cache: Cache;
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
   cache = createCache('memory://', { clock });
 });
 
@@ -31,22 +31,22 @@ describe('a cached function in memory', () => {
   it('expires ttl after writing', async () => {
     const { call } = counted({ ttl: '10s' });
     await call('a');
-    clock.advance(9_999);
+    await clock.advance(9_999);
     expect(await call('a')).toBe('a#1');
-    clock.advance(1);
+    await clock.advance(1);
     expect(await call('a')).toBe('a#2');
   });
 
   it('slides with each hit, up to maxLifetime', async () => {
     const { call } = counted({ ttl: '10s', sliding: true, maxLifetime: '25s' });
     await call('a');
-    clock.advance(9_000);
+    await clock.advance(9_000);
     expect(await call('a')).toBe('a#1');
-    clock.advance(9_000);
+    await clock.advance(9_000);
     expect(await call('a')).toBe('a#1');
-    clock.advance(6_999);
+    await clock.advance(6_999);
     expect(await call('a')).toBe('a#1');
-    clock.advance(1);
+    await clock.advance(1);
     expect(await call('a')).toBe('a#2');
   });
 

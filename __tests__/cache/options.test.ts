@@ -4,7 +4,7 @@ import { type Cache, type CacheOptions, createCache } from 'cachette';
 import type { CachedOptions } from '../../src/cache/options.js';
 import { cachedPolicy } from '../../src/cache/policy.js';
 import { runChild } from '../support/child.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { startRedis } from '../support/servers.js';
 import { SteppedProcess } from '../support/stepped-process.js';
 
@@ -55,14 +55,14 @@ describe('jitter', () => {
 
   it('is what an entry lives by', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.5);
-    const clock = new ManualClock();
+    const clock = manualClock();
     const { cache } = open({ clock, defaults: { jitter: 0.5 } });
     let runs = 0;
     const read = cache.wrap('read', async () => ++runs, { ttl: '10s' });
     await read();
-    clock.advance(7_499);
+    await clock.advance(7_499);
     expect(await read()).toBe(1);
-    clock.advance(1);
+    await clock.advance(1);
     expect(await read()).toBe(2);
   });
 });

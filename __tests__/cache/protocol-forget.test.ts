@@ -1,10 +1,10 @@
 /** Forgetting one entry: strict in the process that forgets, where no write outlives its deadline. A tag is strict everywhere. */
 
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
-const clock = new ManualClock();
+const clock = manualClock();
 let data: Map<string, string>;
 let here: SteppedProcess;
 let there: SteppedProcess;
@@ -42,7 +42,7 @@ describe('forget', () => {
     x.automatic = true;
     await readX();
     await jobs();
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const deleting = here.backend.sent('deleteMany', ':x');
     const forgetting = readX.forget();
     const del = await deleting;
@@ -163,7 +163,7 @@ describe('sliding on a server that cannot touch', () => {
     await jobs();
     const key = readX.keyOf();
     const text = data.get(key)?.replace(/^((?:[^,]*,){7})0,/, '$15000,');
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const rewriting = here.backend.sent('set', ':x');
     await readX();
     expect((await rewriting).text).toBe(text);
@@ -175,7 +175,7 @@ describe('sliding on a server that cannot touch', () => {
     x.automatic = true;
     await readX();
     await jobs();
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const reading = here.backend.sent('getMany', ':x');
     const t0 = readX();
     const getMany = (await reading).exec();
@@ -193,7 +193,7 @@ describe('sliding on a server that cannot touch', () => {
     x.automatic = true;
     await readX();
     await jobs();
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const rewriting = here.backend.sent('set', ':x');
     await readX();
     const set = await rewriting;
@@ -211,13 +211,13 @@ describe('sliding on a server that cannot touch', () => {
     x.automatic = true;
     await readX();
     await jobs();
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const reading = here.backend.sent('getMany', ':x');
     const t0 = readX();
     const getMany = (await reading).exec();
     A = 1;
     expect(await here.cache.refresh(() => readX())).toBe(1);
-    clock.advance(2_000);
+    await clock.advance(2_000);
     await getMany.answer();
     expect([await t0, await readX()]).toEqual([0, 1]);
   });
@@ -228,7 +228,7 @@ describe('sliding on a server that cannot touch', () => {
     x.automatic = true;
     await readX();
     await jobs();
-    clock.advance(5_000);
+    await clock.advance(5_000);
     const reading = here.backend.sent('getMany', ':x');
     const t0 = readX();
     const getMany = (await reading).exec();

@@ -1,7 +1,7 @@
 /** Generations on their own: when they are captured, how they are made, what deleting one does. */
 
 import { jobs } from '../support/stepped-backend.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
 describe.each(settings)('a compute %s', (_name, open) => {
@@ -117,7 +117,7 @@ describe.each(settings)('a compute %s', (_name, open) => {
 });
 
 describe('generations on a shared store', () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   let data: Map<string, string>;
   let here: SteppedProcess;
   let there: SteppedProcess;

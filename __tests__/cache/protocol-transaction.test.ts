@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { InvalidationEvent } from '../../src/base/events.js';
 import type { WrappedFunction } from '../../src/cache/manager.js';
 import { Cache } from '../../src/decorators/cache.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
@@ -378,13 +378,13 @@ it('whose invalidations cannot be delivered refuses their entries here', async (
 });
 
 it('does not let an entry in memory slide', async () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const cache = new Cache({ kind: 'memory', maxEntries: undefined, maxSize: undefined }, { clock });
   const x = cache.wrap('x', async () => 1, { ttl: '1m', sliding: true });
   await x();
-  clock.advance(40_000);
+  await clock.advance(40_000);
   const inside = await cache.transaction(() => cache.explain(x));
-  clock.advance(40_000);
+  await clock.advance(40_000);
   const after = await cache.explain(x);
   expect([...inside.calls, ...after.calls]).toMatchObject([{ status: 'hit' }, { status: 'miss', reason: 'expired' }]);
 });
@@ -393,7 +393,7 @@ it.each<['add' | 'touch', string]>([
   ['add', 'touch'],
   ['touch', 'set'],
 ])('does not let an entry on a server without %s slide, by %s', async (lacks, operation) => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const process = new SteppedProcess({ lacks: [lacks] }, { clock });
   const { cache, backend } = process;
   const x = cache.wrap('x', async () => 1, { ttl: '1m', sliding: true });
@@ -401,7 +401,7 @@ it.each<['add' | 'touch', string]>([
   await jobs();
   const slid = () => backend.log.filter((line) => line.startsWith(`${operation} cachette:1:x`)).length;
   const before = slid();
-  clock.advance(40_000);
+  await clock.advance(40_000);
   const { calls } = await cache.transaction(() => cache.explain(x));
   await jobs();
   expect([calls[0]?.status, slid() - before]).toEqual(['hit', 0]);

@@ -1,10 +1,11 @@
 /** Stale windows on real servers: entries outlive their ttl there, slide, and come back as they were. */
 
 import { type Cache, createCache, type Outcome } from 'cachette';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { type MemcachedTestServer, type RedisTestServer, startMemcached, startRedis } from '../support/servers.js';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -39,10 +40,10 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
   let o: SteppedMethod<[], { list: number[]; point: Point }>;
 
   beforeEach(() => {
-    clock = new ManualClock();
+    clock = manualClock();
     works = [];
     cache = createCache(uris(), {
-      clock,
+      clock: timeOfDay(clock),
       namespace: `stale-${++caches}`,
       deadline: '5s',
       waitUntil: (work) => works.push(work),
@@ -70,18 +71,18 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
     });
     await read();
     o.automatic = false;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toBe('stale: revalidating');
     await (await o.begun()).fail(new Error('down'));
     await Promise.all(works);
-    clock.advance(1_000);
+    await clock.advance(1_000);
     for (const lateMs of [0, 3_999]) {
-      clock.advance(lateMs);
+      await clock.advance(lateMs);
       const reading = told(read);
       await (await o.begun()).fail(new Error('down'));
       expect(await reading).toBe('stale: error');
     }
-    clock.advance(1);
+    await clock.advance(1);
     o.automatic = true;
     expect(await told(read)).toMatch(/^miss/);
   });
@@ -96,12 +97,12 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
     });
     await read();
     for (let i = 0; i < 4; i++) {
-      clock.advance(9_000);
+      await clock.advance(9_000);
       expect(await told(read)).toBe('hit: fresh');
       await Promise.all(works);
     }
     o.automatic = false;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toBe('stale: revalidating');
     const run = await o.begun();
     expect(o.runs).toBe(2);
@@ -116,7 +117,7 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
       const read = cache.wrap(copies, o.run, { ttl, staleIfError: '1h', copies, revive: [Point] });
       await read();
       o.automatic = false;
-      clock.advance(ttl);
+      await clock.advance(ttl);
       const calls = Promise.all([read(), read()]);
       await (await o.begun()).fail(new Error('down'));
       for (const value of [...(await calls), await read()]) {
@@ -131,7 +132,7 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
   it('a value that a refresh in the background brought is a copy for each', async () => {
     const read = cache.wrap('refreshed', o.run, { ttl, staleWhileRevalidate: '1h', revive: [Point] });
     await read();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     await read();
     await jobs();
     await Promise.all(works);
@@ -170,7 +171,7 @@ describe.each(Object.entries(stores))('on %s', (_name, uris) => {
     const read = cache.wrap('ahead', o.run, { ttl, refreshAhead: 0.5, revive: [Point] });
     await read();
     o.automatic = false;
-    clock.advance(5_000);
+    await clock.advance(5_000);
     for (let i = 0; i < 3; i++) expect(await told(read)).toBe('hit: fresh');
     await (await o.begun()).end();
     await Promise.all(works);

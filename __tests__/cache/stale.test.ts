@@ -2,9 +2,10 @@
 
 import { type Cache, createCache } from 'cachette';
 import { errorOf, told as toldOf } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess, SteppedTiers } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const second = 1_000;
 const ttl = 10 * second;
@@ -18,9 +19,9 @@ let problems: string[];
 let works: Promise<unknown>[];
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
   works = [];
-  cache = createCache('memory://', { clock, waitUntil: (work) => works.push(work) });
+  cache = createCache('memory://', { clock: timeOfDay(clock), waitUntil: (work) => works.push(work) });
   problems = [];
   cache.on('error', ({ code }) => problems.push(code));
   A = 0;
@@ -51,7 +52,7 @@ describe('staleWhileRevalidate', () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
     A = 1;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     for (let i = 0; i < 3; i++) expect(await told(read)).toEqual([0, 'stale: revalidating']);
     await (await x.begun()).end();
     expect(x.runs).toBe(2);
@@ -62,7 +63,7 @@ describe('staleWhileRevalidate', () => {
     const read = cache.wrap('x', x.run, { ...options, storeWhen: (value) => value === 0 });
     await fill(read);
     A = 1;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: revalidating']);
     await (await x.begun()).end();
     await jobs();
@@ -75,21 +76,21 @@ describe('staleWhileRevalidate', () => {
     await fill(read);
     x.automatic = true;
     A = 1;
-    clock.advance(ttl + 5 * second);
+    await clock.advance(ttl + 5 * second);
     expect(await told(read)).toEqual([1, 'miss: expired']);
   });
 
   it('tries again at most once per back-off while the refresh fails', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     await read();
     await (await x.begun()).fail(failure);
     expect(problems).toEqual(['background']);
-    clock.advance(999);
+    await clock.advance(999);
     expect(await told(read)).toEqual([0, 'stale: revalidating']);
     expect(x.runs).toBe(2);
-    clock.advance(1);
+    await clock.advance(1);
     await read();
     expect(x.runs).toBe(3);
     A = 1;
@@ -102,13 +103,13 @@ describe('staleWhileRevalidate', () => {
   it('takes the back-off of staleIfError', async () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1m', backOff: '4s' } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     await read();
     await (await x.begun()).fail(failure);
-    clock.advance(3_999);
+    await clock.advance(3_999);
     await read();
     expect(x.runs).toBe(2);
-    clock.advance(1);
+    await clock.advance(1);
     await read();
     expect(x.runs).toBe(3);
     await (await x.begun()).end();
@@ -117,10 +118,10 @@ describe('staleWhileRevalidate', () => {
   it('leaves the refresh to the run that is under way already', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl - 1);
+    await clock.advance(ttl - 1);
     const refreshing = cache.refresh(() => read());
     const run = await x.begun();
-    clock.advance(1);
+    await clock.advance(1);
     expect(await told(read)).toEqual([0, 'stale: revalidating']);
     await run.end();
     await refreshing;
@@ -130,7 +131,7 @@ describe('staleWhileRevalidate', () => {
   it('is given to waitUntil, whose own failure is told', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const before = works.length;
     await read();
     expect(works.length).toBe(before + 1);
@@ -144,13 +145,13 @@ describe('staleWhileRevalidate', () => {
     const waitUntil = (): void => {
       throw new Error('no context');
     };
-    const strict = createCache('memory://', { clock, waitUntil });
+    const strict = createCache('memory://', { clock: timeOfDay(clock), waitUntil });
     const codes: string[] = [];
     strict.on('error', ({ code }) => codes.push(code));
     strict.on('warning', () => {});
     const readStrict = strict.wrap('x', x.run, options);
     await fill(readStrict);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await readStrict()).toBe(0);
     await (await x.begun()).end();
     expect(codes).toContain('callback');
@@ -160,7 +161,7 @@ describe('staleWhileRevalidate', () => {
   it('runs the refresh outside of what is around the call', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const { calls } = await cache.explain(() => read());
     x.automatic = true;
     await (await x.begun()).end();
@@ -170,11 +171,11 @@ describe('staleWhileRevalidate', () => {
   it('restarts with each access where the entry slides', async () => {
     const read = cache.wrap('x', x.run, { ...options, sliding: true });
     await fill(read);
-    clock.advance(9 * second);
+    await clock.advance(9 * second);
     expect(await told(read)).toEqual([0, 'hit: fresh']);
-    clock.advance(9 * second);
+    await clock.advance(9 * second);
     expect(await told(read)).toEqual([0, 'hit: fresh']);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: revalidating']);
     await (await x.begun()).end();
   });
@@ -183,7 +184,7 @@ describe('staleWhileRevalidate', () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: '1h' });
     await fill(read);
     A = 1;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     if (how === 'invalidate') await cache.invalidate('a');
     if (how === 'forget') await read.forget();
     if (how === 'clear') await cache.clear();
@@ -197,7 +198,7 @@ describe('staleWhileRevalidate', () => {
     const untagged = cache.wrap('x', x.run, { ...options, tags: [], key });
     await fill(untagged);
     A = 1;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const tagged = cache.wrap('x', x.run, { ...options, staleIfError: '1h', key });
     x.automatic = true;
     expect(await told(tagged)).toEqual([1, 'miss: stored without the tag: a']);
@@ -208,7 +209,7 @@ describe('staleWhileRevalidate', () => {
     let outers = 0;
     const outer = cache.wrap('outer', async () => [await inner(), ++outers]);
     await fill(inner);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await outer()).toEqual([0, 1]);
     expect(await outer()).toEqual([0, 2]);
     A = 1;
@@ -220,11 +221,11 @@ describe('staleWhileRevalidate', () => {
   });
 
   it('makes nothing of an old value that is kept in an outage either', async () => {
-    const tiers = new SteppedTiers({}, { clock, bus: false, maxStaleness: '1m' });
+    const tiers = new SteppedTiers({}, { clock: timeOfDay(clock), bus: false, maxStaleness: '1m' });
     const inner = tiers.cache.wrap('x', x.run, options);
     const outer = tiers.cache.wrap('outer', async () => [await inner()], { tags: 'b' });
     await fill(inner);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     tiers.backend.broken = true;
     x.automatic = true;
     for (let i = 0; i < 2; i++) {
@@ -238,7 +239,7 @@ describe('staleWhileRevalidate', () => {
   it('serves nothing old and refreshes nothing in a transaction', async () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: '1h' });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     x.automatic = true;
     await cache.transaction(async () => {
@@ -257,7 +258,7 @@ describe('staleWhileRevalidate', () => {
   it('has no part in refresh and bypass', async () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: '1h' });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     for (const around of [cache.refresh, cache.bypass]) {
       const reading = errorOf(around.call(cache, () => read()) as Promise<number>);
       await (await x.begun()).fail(failure);
@@ -267,10 +268,10 @@ describe('staleWhileRevalidate', () => {
   });
 
   it('keeps close() waiting for no longer than four deadlines, and harms nobody afterwards', async () => {
-    const closing = new SteppedProcess({}, { clock, deadline: 20 });
+    const closing = new SteppedProcess({}, { clock: timeOfDay(clock), deadline: 20 });
     const read = closing.cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     await read();
     const run = await x.begun();
     const since = performance.now();
@@ -286,7 +287,7 @@ describe('staleIfError', () => {
   it('serves the old value where the method fails, to all who wait, and tells of it once', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const calls = [1, 2, 3].map(() => told(read));
     await (await x.begun()).fail(failure);
     for (const answer of await Promise.all(calls)) expect(answer).toEqual([0, 'stale: error']);
@@ -297,14 +298,14 @@ describe('staleIfError', () => {
   it('leaves the method alone during the back-off', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const first = read();
     await (await x.begun()).fail(failure);
     await first;
-    clock.advance(999);
+    await clock.advance(999);
     expect(await told(read)).toEqual([0, 'stale: error']);
     expect([problems, x.runs]).toEqual([['stale-if-error'], 2]);
-    clock.advance(1);
+    await clock.advance(1);
     const second = read();
     await (await x.begun()).fail(failure);
     expect(await second).toBe(0);
@@ -317,7 +318,7 @@ describe('staleIfError', () => {
     await (await x.begun()).fail(failure);
     expect(await cold).toBe(failure);
     await fill(read);
-    clock.advance(ttl + 20 * second);
+    await clock.advance(ttl + 20 * second);
     const late = errorOf(read());
     await (await x.begun()).fail(failure);
     expect(await late).toBe(failure);
@@ -328,7 +329,7 @@ describe('staleIfError', () => {
     const notFound = new Error('not found');
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1h', when: (e) => e !== notFound } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const calls = [read(), read()];
     const caught = Promise.all(calls.map((call) => call.catch((error: unknown) => error)));
     await (await x.begun()).fail(notFound);
@@ -342,7 +343,7 @@ describe('staleIfError', () => {
     const staleIfError = { for: '1h' as const, when: (e: unknown) => e !== notFound };
     const read = cache.wrap('x', x.run, { ...options, staleWhileRevalidate: '1h', staleIfError });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await read()).toBe(0);
     await (await x.begun()).fail(notFound);
     expect(problems).toEqual(['background']);
@@ -358,7 +359,7 @@ describe('staleIfError', () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1h', when } });
     cache.on('warning', () => {});
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const reading = errorOf(read());
     await (await x.begun()).fail(failure);
     expect(await reading).toBe(failure);
@@ -368,10 +369,13 @@ describe('staleIfError', () => {
   // T0 reads x: old, runs the method · another process stores a new one · the method fails
   it('prefers what is fresh by then, and says so', async () => {
     const data = new Map<string, string>();
-    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock })) as [SteppedProcess, SteppedProcess];
+    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock: timeOfDay(clock) })) as [
+      SteppedProcess,
+      SteppedProcess,
+    ];
     const read = here.cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const codes: string[] = [];
     here.cache.on('error', ({ code }) => codes.push(code));
     const reading = told(read, here.cache);
@@ -393,7 +397,7 @@ describe('staleIfError', () => {
       o.automatic = true;
       await read();
       o.automatic = false;
-      clock.advance(ttl);
+      await clock.advance(ttl);
       const calls = Promise.all([read(), read(), read()]);
       await (await o.begun()).fail(failure);
       const [one, two, three] = await calls;
@@ -413,30 +417,30 @@ describe('refreshAhead', () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
     A = 1;
-    clock.advance(7_999);
+    await clock.advance(7_999);
     expect(await told(read)).toEqual([0, 'hit: fresh']);
     await jobs();
     expect(x.runs).toBe(1);
-    clock.advance(1);
+    await clock.advance(1);
     for (let i = 0; i < 3; i++) expect(await told(read)).toEqual([0, 'hit: fresh']);
     await (await x.begun()).end();
     expect(x.runs).toBe(2);
-    clock.advance(7_999);
+    await clock.advance(7_999);
     expect(await told(read)).toEqual([1, 'hit: fresh']);
   });
 
   it('keeps the value where the new one cannot be loaded, and tries again after the back-off', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(8_000);
+    await clock.advance(8_000);
     await read();
     await (await x.begun()).fail(failure);
     expect(problems).toEqual(['background']);
     expect(await told(read)).toEqual([0, 'hit: fresh']);
-    clock.advance(999);
+    await clock.advance(999);
     await read();
     expect(x.runs).toBe(2);
-    clock.advance(1);
+    await clock.advance(1);
     await read();
     await (await x.begun()).end();
     expect(x.runs).toBe(3);
@@ -445,7 +449,7 @@ describe('refreshAhead', () => {
   it('meets a failure that is an answer: the old value goes', async () => {
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1h', when: () => false } });
     await fill(read);
-    clock.advance(8_000);
+    await clock.advance(8_000);
     await read();
     await (await x.begun()).fail(failure);
     const reading = errorOf(read());
@@ -454,7 +458,7 @@ describe('refreshAhead', () => {
   });
 
   it('goes by chance where the store cannot lease', async () => {
-    const process = new SteppedProcess({ lacks: ['add'] }, { clock });
+    const process = new SteppedProcess({ lacks: ['add'] }, { clock: timeOfDay(clock) });
     const slow = new SteppedMethod(() => {
       const until = performance.now() + 3;
       while (performance.now() < until);
@@ -464,7 +468,7 @@ describe('refreshAhead', () => {
     const read = process.cache.wrap('slow', slow.run, options);
     await read();
     await jobs();
-    clock.advance(9_990);
+    await clock.advance(9_990);
     const random = jest.spyOn(Math, 'random').mockReturnValue(0);
     await read();
     await jobs();
@@ -481,13 +485,16 @@ describe('refreshAhead', () => {
 describe('a refresh over all processes', () => {
   it('runs in one of them, by the lease', async () => {
     const data = new Map<string, string>();
-    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock })) as [SteppedProcess, SteppedProcess];
+    const [here, there] = [1, 2].map(() => new SteppedProcess({ data }, { clock: timeOfDay(clock) })) as [
+      SteppedProcess,
+      SteppedProcess,
+    ];
     const options = { ttl, staleWhileRevalidate: '1h', singleFlight: 'fleet' } as const;
     const readHere = here.cache.wrap('x', x.run, options);
     const readThere = there.cache.wrap('x', x.run, options);
     await fill(readHere);
     A = 1;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(readHere, here.cache)).toEqual([0, 'stale: revalidating']);
     const run = await x.begun();
     for (let i = 0; i < 3; i++) {
@@ -527,9 +534,9 @@ describe('elements of many', () => {
   it('are old or new each by itself, and those that are old are loaded together', async () => {
     const shop = shopOf({ staleWhileRevalidate: '1h' });
     await shop.find(['a', 'b']);
-    clock.advance(ttl / 2);
+    await clock.advance(ttl / 2);
     await shop.find(['c']);
-    clock.advance(ttl / 2);
+    await clock.advance(ttl / 2);
     A = 1;
     expect(await shop.find(['a', 'b', 'c', 'd'])).toEqual(['a0', 'b0', 'c0', 'd1']);
     await jobs();
@@ -540,7 +547,7 @@ describe('elements of many', () => {
   it('are covered each by its own old value, where the method fails', async () => {
     const shop = shopOf({ staleIfError: '1h' });
     await shop.find(['a', 'b']);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     shop.fails = true;
     expect(await shop.find(['a', 'b', 'a'])).toEqual(['a0', 'b0', 'a0']);
     await expect(shop.find(['a', 'c'])).rejects.toBe(failure);

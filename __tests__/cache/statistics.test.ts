@@ -2,7 +2,7 @@
 
 import { type Cache, createCache, type LoadEvent, localBus } from 'cachette';
 import { Keyv } from 'keyv';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 
 let opened: Cache[];
 
@@ -24,7 +24,7 @@ function of(cache: Cache, method: string) {
 
 describe('stats()', () => {
   it('counts calls by what they came to, hits by where the entry was and misses by their reason', async () => {
-    const clock = new ManualClock();
+    const clock = manualClock();
     const cache = open('memory://', { clock });
     const find = cache.wrap('find', async (id: string) => id, { ttl: '1m', tags: (id) => `product:${id}` });
     await find('1');
@@ -33,7 +33,7 @@ describe('stats()', () => {
     await find('1');
     await cache.expire('product:1');
     await find('1');
-    clock.advance(60_000);
+    await clock.advance(60_000);
     await find('1');
     await cache.bypass(() => find('1'));
     await cache.refresh(() => find('1'));

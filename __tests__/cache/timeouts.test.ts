@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Cache, createCache, isCacheTimeoutError } from 'cachette';
 import { errorOf, told as toldOf } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -19,9 +20,9 @@ let problems: string[];
 let works: Promise<unknown>[];
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
   works = [];
-  cache = createCache('memory://', { clock, deadline: 50, waitUntil: (work) => works.push(work) });
+  cache = createCache('memory://', { clock: timeOfDay(clock), deadline: 50, waitUntil: (work) => works.push(work) });
   problems = [];
   cache.on('error', ({ code }) => problems.push(code));
   A = 0;
@@ -86,7 +87,7 @@ describe('timeout.hard', () => {
   it('is covered by staleIfError, once for all who wait', async () => {
     const read = cache.wrap('x', x.run, { ttl, staleIfError: '1h', timeout: { hard: 20 } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     for (const answer of await Promise.all([told(read), told(read)])) expect(answer).toEqual([0, 'stale: error']);
     expect(problems).toEqual(['stale-if-error']);
@@ -279,7 +280,7 @@ describe('a signal among the arguments', () => {
     gate.open('!');
     await read('a');
     gate = new Gate();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const mine = new AbortController();
     const first = errorOf(read('a', mine.signal));
     await jobs();
@@ -297,7 +298,7 @@ describe('a signal among the arguments', () => {
     gate.open('!');
     await read('a');
     gate = new Gate();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const mine = new AbortController();
     const first = errorOf(read('a', mine.signal));
     await jobs();
@@ -315,7 +316,7 @@ describe('timeout.soft', () => {
   it('serves the old value, and the method goes on and stores', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     for (const answer of await Promise.all([told(read), told(read)])) expect(answer).toEqual([0, 'stale: timeout']);
     const run = await x.begun();
@@ -328,7 +329,7 @@ describe('timeout.soft', () => {
   it('serves what comes in time', async () => {
     const read = cache.wrap('x', x.run, { ...options, timeout: { soft: '5s' } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     const reading = told(read);
     await (await x.begun()).end();
@@ -347,7 +348,7 @@ describe('timeout.soft', () => {
   it('goes on to the hard one where the old value has become wrong', async () => {
     const read = cache.wrap('x', x.run, { ...options, tags: 'a', timeout: { soft: 5, hard: 20 } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const reading = errorOf(read());
     const run = await x.begun();
     await cache.invalidate('a');
@@ -367,7 +368,7 @@ describe('timeout.soft', () => {
     await jobs();
     gate.open(0);
     await first;
-    clock.advance(ttl);
+    await clock.advance(ttl);
     const hanging = new Gate<number>();
     const readAgain = cache.wrap(
       'o2',
@@ -378,7 +379,7 @@ describe('timeout.soft', () => {
       { ...options, timeout: { soft: 5, hard: 25 } },
     );
     await readAgain();
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     expect(await told(readAgain)).toEqual([0, 'stale: timeout']);
     expect(signal?.aborted).toBe(false);
@@ -392,11 +393,11 @@ describe('timeout.soft', () => {
   it('tells of a failure that comes later, and leaves the method alone for a while', async () => {
     const read = cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: timeout']);
     await (await x.begun()).fail(failure);
     expect(problems).toEqual(['late']);
-    clock.advance(999);
+    await clock.advance(999);
     expect(await told(read)).toEqual([0, 'stale: error']);
     expect(x.runs).toBe(2);
   });
@@ -405,7 +406,7 @@ describe('timeout.soft', () => {
     const notFound = new Error('not found');
     const read = cache.wrap('x', x.run, { ...options, staleIfError: { for: '1h', when: (e) => e !== notFound } });
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(read)).toEqual([0, 'stale: timeout']);
     await (await x.begun()).fail(notFound);
     const reading = errorOf(read());
@@ -418,10 +419,10 @@ describe('timeout.soft', () => {
 
   // the time is up, x is read once more: executed · the method ends, the call is answered by it · the reply arrives
   it('tells of a call once, also where the method ends while the old value is looked for', async () => {
-    const process = new SteppedProcess({}, { clock });
+    const process = new SteppedProcess({}, { clock: timeOfDay(clock) });
     const read = process.cache.wrap('x', x.run, options);
     await fill(read);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     const outcomes: string[] = [];
     process.cache.on('outcome', ({ status, reason }) => outcomes.push(`${status}: ${reason}`));
@@ -450,7 +451,7 @@ describe('timeout.soft', () => {
     }
     const shop = new Shop();
     await shop.find(['a', 'b']);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     A = 1;
     expect(await shop.find(['a', 'b'])).toEqual(['a0', 'b0']);
     gate.open();

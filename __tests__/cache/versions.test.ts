@@ -2,9 +2,10 @@
 
 import { type Cache, createCache, type Version } from 'cachette';
 import { errorOf, told } from '../support/calls.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 import { Gate, jobs } from '../support/stepped-backend.js';
 import { type Setting, settings, SteppedMethod } from '../support/stepped-process.js';
+import { timeOfDay } from '../support/time-of-day.js';
 
 const ttl = 10_000;
 
@@ -141,8 +142,8 @@ describe('a version that cannot be told', () => {
   let A: number;
 
   beforeEach(() => {
-    clock = new ManualClock();
-    cache = createCache('memory://', { clock, deadline: 20 });
+    clock = manualClock();
+    cache = createCache('memory://', { clock: timeOfDay(clock), deadline: 20 });
     problems = [];
     cache.on('error', ({ code }) => problems.push(code));
     A = 0;
@@ -187,7 +188,7 @@ describe('a version that cannot be told', () => {
     fails = true;
     expect(await told(cache, read)).toEqual([1, 'stale: error']);
     expect(await told(cache, read)).toEqual([1, 'stale: error']);
-    clock.advance(ttl + 60_000);
+    await clock.advance(ttl + 60_000);
     await expect(read()).rejects.toBe(failure);
   });
 
@@ -201,7 +202,7 @@ describe('a version that cannot be told', () => {
     await read();
     isKnown = false;
     expect(await told(cache, read)).toEqual([2, 'miss: version unknown']);
-    clock.advance(ttl);
+    await clock.advance(ttl);
     expect(await told(cache, read)).toEqual([3, 'miss: version unknown']);
     await jobs();
     expect(A).toBe(3);

@@ -118,6 +118,23 @@ test.each(['esm', 'cjs'])(
   },
 );
 
+test.each(['esm', 'cjs'])(
+  'the %s build of cachette/testing works with the cache in the other bundle, and needs no test runner',
+  async (form) => {
+    const script = join('__tests__', 'package', 'tested.mjs');
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, form], { cwd: root });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual({
+      isKnownError: true,
+      frozen: 'deadline',
+      refused: 'refused',
+      expectations: 'read was a miss (expired), and a hit was expected',
+      brokenFacts: [[], []],
+    });
+  },
+  30_000,
+);
+
 describe('the command line', () => {
   const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     readonly bin: { readonly cachette: string };

@@ -3,7 +3,7 @@
 import { createCache } from 'cachette';
 import { Recorder } from '../../src/policies/recording.js';
 import { Replay, type Setting } from '../../src/policies/replay.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { seeded, zipf } from '../support/random.js';
 
 /** One step of a trace: time passes, then something is read or invalidated. */
@@ -29,7 +29,7 @@ interface Run {
 
 /** Runs the trace on the real cache. */
 async function run(trace: readonly Step[], setting: Setting): Promise<Run> {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const cache = createCache(`memory://?maxEntries=${setting.maxEntries}`, { clock });
   const recorder = new Recorder({ maxEntries: setting.maxEntries });
   cache.on('outcome', ({ method, key = '', tier, reason, status, tags }) => {
@@ -41,7 +41,7 @@ async function run(trace: readonly Step[], setting: Setting): Promise<Run> {
   cache.on('invalidation', ({ tags }) => recorder.removed(tags, clock.now()));
   const read = cache.wrap('read', async (id: number) => id, optionsOf(setting));
   for (const step of trace) {
-    clock.advance(step.after);
+    await clock.advance(step.after);
     if ('read' in step) await read(step.read);
     else await cache.invalidate(`group:${step.invalidate}`);
   }

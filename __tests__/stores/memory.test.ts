@@ -3,12 +3,12 @@ import { valueCodec } from '../../src/policies/codec.js';
 import { payloadFormat } from '../../src/policies/payload.js';
 import { MemoryStore } from '../../src/stores/memory.js';
 import type { ReadOptions } from '../../src/stores/store.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock, type ManualClock } from 'cachette/testing';
 
 let clock: ManualClock;
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = manualClock();
 });
 
 function payload(value: unknown): Payload {
@@ -68,7 +68,7 @@ describe('memory', () => {
     await store.write('x', entry(await made(store, 'a'), change));
     let found: unknown;
     for (const ms of advances) {
-      clock.advance(ms);
+      await clock.advance(ms);
       found = store.peek('x');
     }
     expect(found !== undefined).toBe(hit);
@@ -80,12 +80,12 @@ describe('memory', () => {
   it('restarts the window of an entry that was read without peeking', async () => {
     const sliding = entry(await made(store, 'a'), { sliding: true });
     await store.write('x', sliding);
-    clock.advance(6_000);
+    await clock.advance(6_000);
     await store.slide('x', sliding);
-    clock.advance(6_000);
+    await clock.advance(6_000);
     expect(hits(store, 'x')).toEqual([true]);
     await store.slide('x', entry([], { sliding: true }));
-    clock.advance(9_999);
+    await clock.advance(9_999);
     expect(hits(store, 'x')).toEqual([true]);
   });
 

@@ -1,4 +1,5 @@
 import { backendContract } from '../contract/backend.contract.js';
+import { connectionOf, testBus } from '../contract/bus.contract.js';
 import {
   startRedis,
   startRedisCluster,
@@ -23,6 +24,11 @@ describe('one server', () => {
   beforeAll(async () => void (server = await startRedis()));
   afterAll(() => server.stop());
   backendContract('redis://', { make: () => open(server.uri), adds: true, tickMs: 0 });
+  testBus('redis://', {
+    connect: () => connectionOf(open(server.uri)),
+    ordered: true,
+    interrupt: () => server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub'),
+  });
 });
 
 describe('one server with a password', () => {
@@ -38,6 +44,7 @@ describe('a cluster', () => {
   beforeAll(async () => void (cluster = await startRedisCluster()));
   afterAll(() => cluster.stop());
   backendContract('redis+cluster://', { make: () => open(cluster.uri), adds: true, tickMs: 0 });
+  testBus('redis+cluster://', { connect: () => connectionOf(open(cluster.uri)), ordered: true });
 });
 
 describe('a master with sentinels', () => {
@@ -45,4 +52,5 @@ describe('a master with sentinels', () => {
   beforeAll(async () => void (sentinel = await startRedisSentinel()));
   afterAll(() => sentinel.stop());
   backendContract('redis+sentinel://', { make: () => open(sentinel.uri), adds: true, tickMs: 0 });
+  testBus('redis+sentinel://', { connect: () => connectionOf(open(sentinel.uri)), ordered: true });
 });

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CacheOptions, createCache, type StoreInput } from 'cachette';
 import { Keyv } from 'keyv';
-import { ManualClock } from '../support/manual-clock.js';
+import { manualClock } from 'cachette/testing';
 import { startMemcached, startRedis, type MemcachedTestServer, type RedisTestServer } from '../support/servers.js';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedProcess } from '../support/stepped-process.js';
@@ -11,7 +11,7 @@ import { SteppedProcess } from '../support/stepped-process.js';
 const second = 1_000;
 
 describe('sliding', () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   let process: SteppedProcess;
 
   beforeEach(() => {
@@ -31,7 +31,7 @@ describe('sliding', () => {
     await read();
     await jobs();
     for (let at = stepMs; at <= untilMs; at += stepMs) {
-      clock.advance(stepMs);
+      await clock.advance(stepMs);
       await read();
       await jobs();
     }
@@ -84,13 +84,13 @@ describe('sliding on a server', () => {
   }
 
   it('restarts the time of a Redis key, and never beyond maxLifetime', async () => {
-    const clock = new ManualClock();
+    const clock = manualClock();
     const { cache, read } = open(redis.uri, { namespace: 'pttl', clock });
     const pttl = async (): Promise<number> => Number(await redis.cli('PTTL', read.keyOf()));
     const slidAfter = async (ms: number): Promise<number> => {
       // The server's clock goes on by itself; this is what it would say if it had.
       await redis.cli('PEXPIRE', read.keyOf(), '700');
-      clock.advance(ms);
+      await clock.advance(ms);
       await read();
       await cache.explain(read);
       return pttl();
@@ -127,7 +127,7 @@ describe('sliding on a server', () => {
 });
 
 it('on a Keyv, is a rewriting with what is left of the entry', async () => {
-  const clock = new ManualClock();
+  const clock = manualClock();
   const ttls: (number | undefined)[] = [];
   const rows = new Map<string, unknown>();
   const adapter = {
@@ -145,7 +145,7 @@ it('on a Keyv, is a rewriting with what is left of the entry', async () => {
   await read();
   for (let at = 0; at < 9; at++) {
     await jobs();
-    clock.advance(second);
+    await clock.advance(second);
     await read();
   }
   await jobs();

@@ -46,14 +46,17 @@ export const cacheable = {
       invalidate: (id) => cache.tags.invalidateTag(key(id)),
       forget: (id) => cache.delete(key(id)),
       clear: () => cache.clear(),
-      reaches: () => (store === 'tiers' ? reachInTiers[column] : 'everywhere'),
+      reaches: () => (store === 'tiers' ? reachInTiers(column) : 'everywhere'),
       close: () => cache.disconnect(),
     };
   },
 };
 
-/** @type {Record<string, 'everywhere' | 'in time' | 'this process'>} */
-const reachInTiers = { tag: 'everywhere', forget: 'in time', clear: 'this process' };
+/** @param {string} column */
+function reachInTiers(column) {
+  if (column === 'tag') return 'everywhere';
+  return column === 'forget' ? 'in time' : 'this process';
+}
 
 /** Publish and subscribe for its `sync`. */
 class MessageProvider {

@@ -27,7 +27,7 @@ export class Connection {
     this.server = server;
     this.#scheduler = scheduler;
     this.#process = process;
-    this.#bus = server.connect(process).bus?.();
+    this.#bus = /** @type {any} */ (server.connect(process)).bus();
   }
 
   /** @param {string} key @returns {Promise<string | undefined>} */

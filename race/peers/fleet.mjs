@@ -10,7 +10,7 @@
  */
 
 import { Fleet } from '../fleet.mjs';
-import { rowsOfDatabase } from '../random-programs.mjs';
+import { rows as rowsOfDatabase } from '../random-programs.mjs';
 import { ttlMs } from '../table.mjs';
 import { Connection } from './connection.mjs';
 import { borrowMachine, giveMachineBack } from './machine.mjs';
@@ -35,6 +35,7 @@ export class OwnFleet extends Fleet {
     this.#world = world;
   }
 
+  /** @override */
   async close() {
     await comeToRest(this.#world);
     await readAtRest(this.#world, this.members);

@@ -11,27 +11,22 @@ const { random } = Math;
 /** Nothing takes no time: to those who compare times of day, each step takes so long. */
 const stepMs = 1;
 
-const real = {
-  Date,
-  performance,
-  setTimeout,
-  setInterval,
-  clearTimeout,
-  clearInterval,
-};
+const { Date: RealDate, performance, setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
+const real = { Date: RealDate, performance, setTimeout, setInterval, clearTimeout, clearInterval };
 
 /** @type {Borrower | undefined} */
 let borrower;
 
 /** Libraries that keep the machine's functions when they are loaded keep ours, which are the machine's while nothing runs. */
 const ours = {
-  Date: class extends Date {
+  Date: class extends RealDate {
     /** @param {any[]} from */
     constructor(...from) {
       // @ts-expect-error whatever Date takes
       super(...(from.length === 0 ? [nowMs()] : from));
     }
 
+    /** @override */
     static now() {
       return nowMs();
     }

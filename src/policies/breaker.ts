@@ -20,6 +20,11 @@ type State = 'closed' | 'open' | 'probing';
 /** Loaded with the first command, so that importing the package stays cheap. */
 let library: typeof import('cockatiel') | undefined;
 
+/** Resolves when it is loaded. Who moves the time by hand waits for it, as loading takes its own. */
+export async function breakerLoaded(): Promise<void> {
+  library ??= await import('cockatiel');
+}
+
 /** Opens after five failures in a row that `counts` says are the server's silence; one call a second probes it then. */
 export class Breaker {
   readonly #counts: (error: unknown) => boolean;

@@ -270,17 +270,21 @@ function hasMethods(source: object, names: readonly string[]): boolean {
  * @throws CacheConfigError if it cannot; `where` goes into the message
  */
 export function checkKeyv(source: unknown, where: string): KeyvLike | KeyvAdapterLike {
-  const complain = (what: string, instead: string): CacheConfigError => new CacheConfigError({ where, what, instead });
-  if (typeof source !== 'object' || source === null) {
-    throw complain(
-      `a store is ${source === null ? 'null' : typeof source}`,
-      'give a URI such as redis://localhost:6379, a Keyv, or a Keyv store adapter',
-    );
+  const refusal = refusalOfKeyv(source);
+  if (refusal === undefined) return source as KeyvLike | KeyvAdapterLike;
+  const [what, instead] = refusal;
+  throw new CacheConfigError({ where, what, instead });
+}
+
+/** Why it cannot be a backend, and what to give to `createCache` instead; undefined if it can. */
+export function refusalOfKeyv(source: unknown): [what: string, instead: string] | undefined {
+  if (typeof source === 'object' && source !== null) {
+    return refusalOf(source, isKeyv(source) ? source.opts.store : source);
   }
-  const store: unknown = isKeyv(source) ? source.opts.store : source;
-  const refusal = refusalOf(source, store);
-  if (refusal !== undefined) throw complain(...refusal);
-  return source as KeyvLike | KeyvAdapterLike;
+  return [
+    `a store is ${source === null ? 'null' : typeof source}`,
+    'give a URI such as redis://localhost:6379, a Keyv, or a Keyv store adapter',
+  ];
 }
 
 function refusalOf(source: object, store: unknown): [what: string, instead: string] | undefined {

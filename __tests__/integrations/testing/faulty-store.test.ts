@@ -349,7 +349,11 @@ describe('a mistake', () => {
   });
 
   it.each([
-    ['a URI', 'memory://', 'faultyStore: a store is string; give '],
+    [
+      'a URI',
+      'memory://',
+      'faultyStore: a store is string; give a Keyv of version 5, a store adapter for one, or a Backend; URIs are not',
+    ],
     ['a Map', new Map(), 'faultyStore: a store is a Map'],
   ])('is %s for a store', (_what, thing, message) => {
     expect(() => faultyStore(thing as never, () => undefined)).toThrow(message);

@@ -38,11 +38,15 @@ describe('time', () => {
   });
 
   it.each([
-    ['an advance backwards', () => manualClock().advance(-1), 'manualClock().advance: -1 is not a duration'],
-    ['an advance in wrong words', () => manualClock().advance('5 s'), "'5 s' is not a duration"],
-    ['an advance without an end', () => manualClock().advance(Infinity), 'Infinity would never end'],
-    ['a start that is no date', async () => manualClock(new Date('x')), 'manualClock: what it was given is no time'],
-    ['a time that is no time', async () => manualClock().set('1' as never), 'manualClock().set: what it was given'],
+    [
+      'an advance backwards',
+      () => manualClock().advance(-1),
+      'manualClock().advance: -1 is no length of time; write milliseconds from 0',
+    ],
+    ['an advance in wrong words', () => manualClock().advance('5 s'), '5 s is no length of time'],
+    ['an advance without an end', () => manualClock().advance(Infinity), 'Infinity is no length of time'],
+    ['a start that is no date', async () => manualClock(new Date('x')), 'manualClock: Invalid Date is no time'],
+    ['a time that is no time', async () => manualClock().set('1' as never), 'manualClock().set: 1 is no time'],
   ])('refuses %s', async (_what, mistake: () => Promise<unknown>, message) => {
     const error = await mistake().catch((thrown: unknown) => thrown);
     expect(isCacheConfigError(error)).toBe(true);

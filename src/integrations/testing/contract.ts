@@ -25,26 +25,25 @@ export function waitBy(clock: ManualClock | undefined): Wait {
   return clock ? (ms) => clock.advance(ms) : (ms) => new Promise<void>((resolve) => awaited(ms, resolve));
 }
 
-/** `work` has to end, well or badly, within `ms` of the machine's time. */
-export async function ends<T>(work: Promise<T>, what: string, ms: number): Promise<PromiseSettledResult<T>> {
-  let cancel = (): void => {};
-  const late = new Promise<'late'>((resolve) => (cancel = awaited(ms, () => resolve('late'))));
-  const [settled] = [Promise.allSettled([work])];
-  const first = await Promise.race([settled, late]);
-  cancel();
-  if (first === 'late') assert.fail(`${what} has not ended after ${ms} ms`);
-  return first[0];
+export interface Patience {
+  readonly wait: Wait;
+  /** By the machine's time. */
+  readonly withinMs: number;
 }
 
 /** Asks again and again, letting time go by, until it is so. */
-export async function until(
-  what: string,
-  isSo: () => boolean,
-  { wait, ms }: { wait: Wait; ms: number },
-): Promise<void> {
-  const end = monotonicMs() + ms;
+export async function until(what: string, isSo: () => boolean, { wait, withinMs }: Patience): Promise<void> {
+  const end = monotonicMs() + withinMs;
   while (!isSo()) {
-    if (monotonicMs() > end) assert.fail(`${what}: not so after ${ms} ms`);
+    if (monotonicMs() > end) assert.fail(`${what}: not so after ${withinMs} ms`);
     await wait(10);
   }
+}
+
+/** How something ended, well or badly; it has to. */
+export async function ended<T>(what: string, work: Promise<T>, patience: Patience): Promise<PromiseSettledResult<T>> {
+  let result: PromiseSettledResult<T> | undefined;
+  void Promise.allSettled([work]).then(([settled]) => (result = settled));
+  await until(`${what} ends`, () => result !== undefined, patience);
+  return result as unknown as PromiseSettledResult<T>;
 }

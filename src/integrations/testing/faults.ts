@@ -16,7 +16,7 @@ export interface FaultOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** What can befall a command as well as a message, in the words of {@link Faults.run}. */
+/** What can befall a command as well as a message. */
 export type CommonFault =
   | { readonly kind: 'throw'; readonly error?: unknown }
   | { readonly kind: 'delay'; readonly ms: number; readonly of?: 'command' | 'answer' | undefined }

@@ -2,16 +2,7 @@
 
 import { CacheConfigError } from '../../base/errors.js';
 import { type Bus, type BusMessage, type BusSubscriber, isBus, readMessage } from '../../stores/bus.js';
-import {
-  checkPlan,
-  type CommonFault,
-  commonRules,
-  type FaultOptions,
-  type FaultRules,
-  Faults,
-  planned,
-  unheard,
-} from './faults.js';
+import { checkPlan, commonRules, type FaultOptions, type FaultRules, Faults, planned, unheard } from './faults.js';
 
 /** A message on its way. */
 export interface MessageInTransit {
@@ -26,17 +17,43 @@ export interface MessageInTransit {
   readonly direction: 'out' | 'in';
 }
 
-/**
- * What befalls a message. All times are in milliseconds.
- * - `throw`: the connection breaks. On its way out it is not sent, and publishing rejects with `error`; on its way in it is lost, and
- *   the subscriber is told that it was interrupted
- * - `delay`: it comes `ms` later
- * - `hang`: it is lost, and publishing never ends
- * - `drop`: it is lost, and nobody is told
- * - `double`: it comes twice, at once or again after `ms`
- * - `reorder`: the next message of its direction overtakes it, or it comes after `ms` where none has by then
- */
-export type BusFault = Exclude<CommonFault, { kind: 'delay' }> | { readonly kind: 'delay'; readonly ms: number };
+/** What befalls a message: one fault, of one kind. All times are in milliseconds, from 0. */
+export type BusFault =
+  | {
+      /**
+       * The connection breaks. On its way out it is not sent, and publishing rejects; on its way in it is lost, and the subscriber
+       * is told that it was interrupted.
+       */
+      readonly kind: 'throw';
+      /** With what publishing rejects. Default: an error as of a server that is out of reach. */
+      readonly error?: unknown;
+    }
+  | {
+      /** It comes later. */
+      readonly kind: 'delay';
+      /** By so much. */
+      readonly ms: number;
+    }
+  | {
+      /** It is lost, and publishing never ends. */
+      readonly kind: 'hang';
+    }
+  | {
+      /** It is lost, and nobody is told: publishing ends as if it had been sent. */
+      readonly kind: 'drop';
+    }
+  | {
+      /** It comes twice. */
+      readonly kind: 'double';
+      /** So long after the first time. Default: at once. */
+      readonly ms?: number | undefined;
+    }
+  | {
+      /** The next message of its direction overtakes it. */
+      readonly kind: 'reorder';
+      /** It comes after so long at the latest. Default: it waits for the next one. */
+      readonly ms?: number | undefined;
+    };
 
 /** Says what befalls a message; undefined: nothing. Asked once for each message and direction. */
 export type BusPlan = (message: MessageInTransit) => BusFault | undefined;

@@ -1,12 +1,10 @@
 /** A store that fails as a test says. Hides how a fault of a command is brought about with a store that has none. */
 
-import { type Backend, BackendError, isBackend } from '../../stores/backend.js';
+import { type Backend, BackendError } from '../../stores/backend.js';
 import type { StoreBus } from '../../stores/bus.js';
-import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, nameOfKeyv } from '../../stores/keyv.js';
 import {
   checkPlan,
   closedError,
-  type CommonFault,
   commonRules,
   type FaultOptions,
   type FaultRules,
@@ -15,6 +13,7 @@ import {
   planned,
   unheard,
 } from './faults.js';
+import { handedIn, type StoreObject } from './handed-in.js';
 
 /** A command on its way to a store. */
 export interface StoreCommand {
@@ -24,23 +23,61 @@ export interface StoreCommand {
   readonly keys: readonly string[];
 }
 
-/**
- * What befalls a command. All times are in milliseconds.
- * - `throw`: it is not carried out, and rejects with `error`; by default with one as of a server that is out of reach
- * - `delay`: it takes `ms` longer to get there; of the `answer`: it is carried out at once, and its answer takes `ms` longer
- * - `hang`: it is not carried out, and never answered
- * - `drop`: it is carried out, and its answer is lost: never answered
- * - `double`: it is carried out and answered, and carried out once more, at once or after `ms`
- * - `reorder`: the next command overtakes it: it is carried out after that, or after `ms` where none has come by then
- * - `evict`: `keys`, by default its own, are gone from the store just before it is carried out
- * - `partial`: of its keys only the first half is carried out, of one key nothing; rejects
- * - `late`: it is carried out after `ms`, and never answered: for `ms` above the deadline of the cache
- */
+/** What befalls a command: one fault, of one kind. All times are in milliseconds, from 0. */
 export type StoreFault =
-  | CommonFault
-  | { readonly kind: 'evict'; readonly keys?: readonly string[] | undefined }
-  | { readonly kind: 'partial' }
-  | { readonly kind: 'late'; readonly ms: number };
+  | {
+      /** It is not carried out, and rejects. */
+      readonly kind: 'throw';
+      /** With what it rejects. Default: an error as of a server that is out of reach. */
+      readonly error?: unknown;
+    }
+  | {
+      /** It takes longer. */
+      readonly kind: 'delay';
+      /** By so much. */
+      readonly ms: number;
+      /**
+       * `command`: it takes longer to get there, and is carried out then. `answer`: it is carried out at once, and its answer
+       * takes longer, so that what was read is old when it comes. Default: `command`.
+       */
+      readonly of?: 'command' | 'answer' | undefined;
+    }
+  | {
+      /** It is not carried out, and never answered. */
+      readonly kind: 'hang';
+    }
+  | {
+      /** It is carried out, and its answer is lost: never answered. */
+      readonly kind: 'drop';
+    }
+  | {
+      /** It is carried out after a while, and never answered: a success that comes after the deadline. */
+      readonly kind: 'late';
+      /** After so long; more than the deadline of the cache. */
+      readonly ms: number;
+    }
+  | {
+      /** It is carried out and answered, and carried out once more. */
+      readonly kind: 'double';
+      /** So long after its answer. Default: at once. */
+      readonly ms?: number | undefined;
+    }
+  | {
+      /** The next command overtakes it: it is carried out and answered when that is over. */
+      readonly kind: 'reorder';
+      /** And after so long at the latest. Default: it waits for the next one. */
+      readonly ms?: number | undefined;
+    }
+  | {
+      /** Keys are gone from the store just before it is carried out. */
+      readonly kind: 'evict';
+      /** Which ones. Default: its own. */
+      readonly keys?: readonly string[] | undefined;
+    }
+  | {
+      /** Of its keys only the first half is carried out, of one key nothing; rejects. */
+      readonly kind: 'partial';
+    };
 
 /** Says what befalls a command; undefined: nothing. Asked once for each command, when it is sent. */
 export type StorePlan = (command: StoreCommand) => StoreFault | undefined;
@@ -81,24 +118,16 @@ const rules: FaultRules<StoreFault['kind']> = {
  * console.log(calls[0]?.reason); // => 'deadline'
  * ```
  */
-export function faultyStore(
-  store: KeyvLike | KeyvAdapterLike | Backend,
-  plan: StorePlan,
-  options: FaultOptions = {},
-): Backend {
+export function faultyStore(store: StoreObject, plan: StorePlan, options: FaultOptions = {}): Backend {
   checkPlan(plan, where, "({ operation }) => (operation === 'set' ? { kind: 'throw' } : undefined)");
-  const faults = new Faults(options);
-  if (isBackend(store)) return new FaultyStore(store, { plan, faults, close: () => Promise.resolve() });
-  const source = checkKeyv(store, where);
-  const backend = keyvBackend(source, { name: nameOfKeyv(source), clock: options.clock });
-  return new FaultyStore(backend, { plan, faults, close: () => backend.close() });
+  const { backend, release } = handedIn(store, { where, clock: options.clock });
+  return new FaultyStore(backend, { plan, faults: new Faults(options), release });
 }
 
 interface FaultyStoreParts {
   readonly plan: StorePlan;
   readonly faults: Faults;
-  /** Gives up what was made over the store, which is not the test's. */
-  readonly close: () => Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** How a command is carried out, and how of some of its keys. */
@@ -117,13 +146,13 @@ class FaultyStore implements Backend {
   readonly #store: Backend;
   readonly #plan: StorePlan;
   readonly #faults: Faults;
-  readonly #close: () => Promise<void>;
+  readonly #release: () => Promise<void>;
 
-  constructor(store: Backend, { plan, faults, close }: FaultyStoreParts) {
+  constructor(store: Backend, { plan, faults, release }: FaultyStoreParts) {
     this.#store = store;
     this.#plan = plan;
     this.#faults = faults;
-    this.#close = close;
+    this.#release = release;
     const { lateByMs, loaded, add, touch, serverIds, bus } = store;
     if (lateByMs !== undefined) this.lateByMs = lateByMs;
     if (loaded) this.loaded = loaded;
@@ -169,7 +198,7 @@ class FaultyStore implements Backend {
 
   close(): Promise<void> {
     this.#faults.close();
-    return this.#close();
+    return this.#release();
   }
 
   #one<T>(operation: StoreCommand['operation'], key: string, all: () => Promise<T>): Promise<T> {

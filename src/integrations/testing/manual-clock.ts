@@ -3,6 +3,8 @@
 import type { Clock } from '../../base/clock.js';
 import { type Duration, durationMs } from '../../base/duration.js';
 import { CacheConfigError } from '../../base/errors.js';
+import { textOf } from '../../base/text.js';
+import { breakerLoaded } from '../../policies/breaker.js';
 import { nextTurn } from '../../policies/deadline.js';
 
 /** Give it to `createCache` as `clock`: the cache then has no other time and no other timers. */
@@ -105,6 +107,8 @@ class StandingClock implements ManualClock {
   }
 
   async #advance(ms: number): Promise<void> {
+    // A first command that waits for it would set its deadline only after the time has moved.
+    await breakerLoaded();
     await jobsDone();
     const end = this.#monotonic + ms;
     for (let timer = this.#nextUntil(end); timer; timer = this.#nextUntil(end)) {
@@ -140,9 +144,18 @@ function jobsDone(): Promise<void> {
 
 function lengthOf(by: Duration): number {
   const where = 'manualClock().advance';
-  const ms = by === 0 ? 0 : durationMs(by, where);
-  if (ms !== Infinity) return ms;
-  throw new CacheConfigError({ where, what: 'Infinity would never end', instead: "write a duration such as '5m'" });
+  const complaint = {
+    where,
+    what: `${textOf(by)} is no length of time`,
+    instead: "write milliseconds from 0, or a duration such as '5m'",
+  };
+  if (by === 0) return 0;
+  if (by === Infinity) throw new CacheConfigError(complaint);
+  try {
+    return durationMs(by, where);
+  } catch {
+    throw new CacheConfigError(complaint);
+  }
 }
 
 function timeOf(time: unknown, where: string): number {
@@ -150,7 +163,7 @@ function timeOf(time: unknown, where: string): number {
   if (typeof ms === 'number' && Number.isFinite(ms)) return ms;
   throw new CacheConfigError({
     where,
-    what: 'what it was given is no time',
+    what: `${textOf(time)} is no time`,
     instead: 'write a valid date, or milliseconds since the epoch',
   });
 }

@@ -27,6 +27,8 @@ export class Random {
   }
 
   /** One of them; undefined if there are none. */
+  pick<T>(from: readonly [T, ...T[]]): T;
+  pick<T>(from: readonly T[]): T | undefined;
   pick<T>(from: readonly T[]): T | undefined {
     return from[this.below(from.length)];
   }

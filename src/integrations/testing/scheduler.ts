@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Clock } from '../../base/clock.js';
+import { nextTurn } from '../../policies/deadline.js';
 import { Random } from './random.js';
 
 export interface SchedulerOptions {
@@ -15,6 +16,11 @@ export interface SchedulerOptions {
   readonly seed?: number | undefined;
   /** How often (0 to 1) time goes on to the next timer although steps are ready. Default 0.05. */
   readonly haste?: number | undefined;
+  /**
+   * How often (0 to 1) a step is put off until hardly anything else is left, as an answer that takes its time while everybody else
+   * goes on: the races that need many steps in between are found like that. Default 0.1.
+   */
+  readonly stalls?: number | undefined;
   /** Is told of each step, in words, before it is taken. */
   readonly onStep?: ((step: string) => void) | undefined;
 }
@@ -34,6 +40,7 @@ export interface RunOptions {
 interface Step extends StepOptions {
   readonly label: string;
   readonly take: () => void;
+  readonly isStalled: boolean;
 }
 
 interface Timer {
@@ -41,6 +48,9 @@ interface Timer {
   readonly dueMs: number;
   readonly task: () => void;
 }
+
+/** How often one that was put off comes all the same. */
+const endsOfStalls = 0.03;
 
 /** Nothing else that is real is waited for. */
 const loadingTakesMs = 1_000;
@@ -75,11 +85,13 @@ export class Scheduler {
   #ready: Step[] = [];
   #timers: Timer[] = [];
   readonly #haste: number;
+  readonly #stalls: number;
   readonly #onStep: ((step: string) => void) | undefined;
 
-  constructor({ seed = 0, haste = 0.05, onStep }: SchedulerOptions = {}) {
+  constructor({ seed = 0, haste = 0.05, stalls = 0.1, onStep }: SchedulerOptions = {}) {
     this.random = new Random(seed);
     this.#haste = haste;
+    this.#stalls = stalls;
     this.#onStep = onStep;
   }
 
@@ -96,7 +108,8 @@ export class Scheduler {
   /** Has `take` called when it is this step's turn. */
   step(label: string, take: () => void, options: StepOptions = {}): void {
     if (options.process?.isKilled) return;
-    this.#ready.push({ ...options, label, take });
+    const isStalled = !this.isCalm && this.random.chance(this.#stalls);
+    this.#ready.push({ ...options, label, take, isStalled });
   }
 
   /** Resolves when it is this step's turn: for what a load, or whatever else is asynchronous, waits for. */
@@ -174,7 +187,9 @@ export class Scheduler {
       if (line !== undefined) lines.add(line);
       return !process?.isPaused;
     });
-    return this.isCalm ? ready[0] : this.random.pick(ready);
+    if (this.isCalm) return ready[0];
+    const prompt = this.random.chance(endsOfStalls) ? [] : ready.filter(({ isStalled }) => !isStalled);
+    return this.random.pick(prompt.length > 0 ? prompt : ready);
   }
 
   #take(step: Step): void {
@@ -246,5 +261,5 @@ export class SimulatedProcess implements Required<Clock> {
 
 /** Lets all promise jobs run that are ready, and those that they make ready. */
 function jobs(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise(nextTurn);
 }

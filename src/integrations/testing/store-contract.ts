@@ -2,14 +2,16 @@
 
 import { randomUUID } from 'node:crypto';
 import { CacheConfigError } from '../../base/errors.js';
-import { type Backend, isBackend } from '../../stores/backend.js';
-import { checkKeyv, keyvBackend, type KeyvAdapterLike, type KeyvLike, nameOfKeyv } from '../../stores/keyv.js';
+import type { Backend } from '../../stores/backend.js';
 import { type ContractTest, usualTimeoutMs, waitBy } from './contract.js';
+import { handedIn, type StoreObject } from './handed-in.js';
 import type { ManualClock } from './manual-clock.js';
 import { storeFacts, type Subject, type Terms } from './store-facts.js';
 
+const where = 'storeContract';
+
 /** What a store is, and what it can. */
-export interface StoreContractOptions<Store extends KeyvLike | KeyvAdapterLike | Backend> {
+export interface StoreContractOptions<Store extends StoreObject> {
   /** Gives a store over the same data each time; each test opens one or two. */
   readonly open: () => Store | Promise<Store>;
   /** Closes what `open` gave, after each test. Default: the `close` of a `Backend`; nothing of a Keyv or an adapter. */
@@ -26,7 +28,10 @@ export interface StoreContractOptions<Store extends KeyvLike | KeyvAdapterLike |
   readonly manyKeys?: number | undefined;
   /** Whether what `open` gives has the same data each time. Default: yes. */
   readonly shares?: boolean | undefined;
-  /** By which the store ends its keys: it is moved instead of waiting. Default: the machine's, which takes some seconds. */
+  /**
+   * By which the store ends its keys: it is moved instead of waiting, so that the tests have to run one after another. Default:
+   * the machine's, which takes some seconds.
+   */
   readonly clock?: ManualClock | undefined;
 }
 
@@ -47,7 +52,7 @@ export interface StoreContractOptions<Store extends KeyvLike | KeyvAdapterLike |
  * for (const { name, run, timeoutMs } of facts) test(name, { timeout: timeoutMs }, run);
  * ```
  */
-export function storeContract<Store extends KeyvLike | KeyvAdapterLike | Backend>(
+export function storeContract<Store extends StoreObject>(
   options: StoreContractOptions<Store>,
 ): readonly ContractTest[] {
   checkOpen(options);
@@ -64,7 +69,7 @@ export function storeContract<Store extends KeyvLike | KeyvAdapterLike | Backend
 function checkOpen({ open }: { readonly open?: unknown }): void {
   if (typeof open === 'function') return;
   const instead = 'write what gives a store, such as { open: () => new Keyv({ store }) }';
-  throw new CacheConfigError({ where: 'storeContract', what: 'open is no function', instead });
+  throw new CacheConfigError({ where, what: 'open is no function', instead });
 }
 
 function termsOf(options: Omit<StoreContractOptions<never>, 'open' | 'close'>): Terms {
@@ -74,7 +79,7 @@ function termsOf(options: Omit<StoreContractOptions<never>, 'open' | 'close'>): 
 }
 
 /** Closes whatever was opened, also where the fact is not so. */
-async function withSubject<Store extends KeyvLike | KeyvAdapterLike | Backend>(
+async function withSubject<Store extends StoreObject>(
   { open, close, clock }: StoreContractOptions<Store>,
   check: (subject: Subject) => Promise<void>,
 ): Promise<void> {
@@ -82,9 +87,9 @@ async function withSubject<Store extends KeyvLike | KeyvAdapterLike | Backend>(
   const openOne = async (): Promise<Backend> => {
     const opened = await open();
     if (close) closings.unshift(() => close(opened));
-    const store = asBackend(opened, clock);
-    closings.unshift(() => store.close());
-    return store;
+    const { backend } = handedIn(opened, { where, clock });
+    closings.unshift(() => backend.close());
+    return backend;
   };
   const prefix = `shop:1:${randomUUID()}:`;
   try {
@@ -92,10 +97,4 @@ async function withSubject<Store extends KeyvLike | KeyvAdapterLike | Backend>(
   } finally {
     for (const end of closings) await end();
   }
-}
-
-function asBackend(opened: KeyvLike | KeyvAdapterLike | Backend, clock: ManualClock | undefined): Backend {
-  if (isBackend(opened)) return opened;
-  const source = checkKeyv(opened, 'storeContract');
-  return keyvBackend(source, { name: nameOfKeyv(source), clock });
 }
