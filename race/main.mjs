@@ -7,6 +7,7 @@ import { replay } from './replay.mjs';
 import { explore } from './explore.mjs';
 import { findMutants } from './find-mutants.mjs';
 import { explorePeers } from './peers/explore.mjs';
+import { areInstalled } from './peers/packages.mjs';
 import { peers } from './peers/peer.mjs';
 import { cells } from './table.mjs';
 
@@ -77,7 +78,9 @@ async function main() {
 async function againstPeers(peer) {
   const names = peers.map(({ name }) => name).filter((name) => peer === 'all' || peer === name);
   if (names.length === 0) return fail(`There is no peer '${peer}'.`);
+  if (!areInstalled(names)) return fail('The peers are not installed; run: npm ci --prefix bench');
   const { from, write } = values;
+  if (write && peer !== 'all') return fail('Only the tables of all peers are written: --peer all --write');
   return explorePeers(names, { perCell: Number(values.programs ?? 500), from: Number(from), write });
 }
 

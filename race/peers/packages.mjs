@@ -1,30 +1,29 @@
 /** Where the peers are: installed, pinned, in the folder of the benchmark. */
 
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
+const folder = fileURLToPath(new URL('../../bench/node_modules', import.meta.url));
 const require = createRequire(new URL('../../bench/package.json', import.meta.url));
 
 /**
  * @param {string} name
  * @returns {Promise<any>}
- * @throws Error if the peers are not installed
  */
 export async function importPeer(name) {
-  return import(pathToFileURL(resolved(name)).href);
+  return import(pathToFileURL(require.resolve(name)).href);
 }
 
 /** @param {string} name @returns {string} */
 export function versionOfPeer(name) {
-  return require(resolved(`${name}/package.json`)).version;
+  return require(`${folder}/${name}/package.json`).version;
 }
 
-/** @param {string} name */
-function resolved(name) {
-  try {
-    return require.resolve(name);
-  } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND') throw error;
-    throw new Error(`The peers are not installed; run: npm ci --prefix bench`, { cause: error });
-  }
+/**
+ * @param {readonly string[]} names
+ * @returns {boolean}
+ */
+export function areInstalled(names) {
+  return names.every((name) => existsSync(`${folder}/${name}/package.json`));
 }

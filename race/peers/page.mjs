@@ -9,6 +9,28 @@ import { ownName, places } from './table.mjs';
  * @typedef {import('./explore.mjs').Story} Story
  */
 
+const rules = [
+  'Each is set up as its own docs say: `race/peers/` has a file for each, which quotes them. One method reads one row. Nothing fails ' +
+    'and nothing is evicted by the server; only the order of loads, commands and messages differs, and time. A cell says in how ' +
+    'many programs a read gave a value from before an invalidation that had resolved when the read began. In brackets: in how many ' +
+    'of them it was still given when everything had come to rest, and so until its time to live is over. `–`: there is nothing for it.',
+  [
+    '- `shared` is one to four processes over a server, `tiers` one to three with memory in front of it.',
+    '- With memory in front, bentocache and cacheable tell other processes by messages. There, other processes are judged only ' +
+      'when all messages have arrived. cache-manager has no means to tell them, nor has `clear` of cacheable: there, only the ' +
+      'process that invalidates is judged. Cachette is judged in every process at once.',
+    '- With a grace period, bentocache takes an entry whose tag was invalidated for one that is over, and serves it once more while ' +
+      'it loads. Most of its figures for tags with a background refresh or a soft timeout are that; the ones in brackets are not.',
+    '- `getOrSet` of cacheable takes no tags: with tags it is `get`, the load, and `set`, as its docs show.',
+    "- A peer's commands keep the order in which a process sends them, a pipeline and a `clear` happen at one moment, and to those " +
+      'who compare times of day each step takes a millisecond. Commands of Cachette overtake each other.',
+  ].join('\n'),
+];
+
+const why =
+  'Nearly all of it is one race: a load reads the row, the row changes and is invalidated, and then the load writes what it has read. ' +
+  'A time of day or a version that is taken when the value is written does not tell, as it is younger than the invalidation.';
+
 /**
  * @param {readonly Seen[]} all
  * @param {readonly Story[]} stories
@@ -16,16 +38,12 @@ import { ownName, places } from './table.mjs';
  */
 export function peersPage(all, stories, perCell) {
   const total = (perCell * all.length).toLocaleString('en-US');
+  const byRow = (/** @type {string} */ row) => all.filter(({ cell }) => cell.row.name === row);
   return [
-    `${total} programs, ${perCell} in each cell. A cell says in how many of them a read gave a value that was older than an invalidation ` +
-      'that had resolved before; in brackets, in how many such a value stayed until its time to live was over. `–`: it has nothing ' +
-      'for it.',
-    ...unique(all.map(({ cell }) => cell.row.name)).map((row) =>
-      tableOf(
-        row,
-        all.filter(({ cell }) => cell.row.name === row),
-      ),
-    ),
+    `${total} programs, ${perCell} in each cell.`,
+    ...rules,
+    ...unique(all.map(({ cell }) => cell.row.name)).map((row) => tableOf(row, byRow(row))),
+    why,
     ...stories.map(told),
   ].join('\n\n');
 }
