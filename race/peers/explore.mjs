@@ -9,6 +9,7 @@ import { shortened } from '../shorten.mjs';
 import { noTally } from '../tally.mjs';
 import { carryOutAll } from '../workers.mjs';
 import { lasting } from './fleet.mjs';
+import { isStaleInOrder } from './in-order.mjs';
 import { ownName, peerCells } from './table.mjs';
 import { peersPage } from './page.mjs';
 import { peers } from './peer.mjs';
@@ -17,8 +18,8 @@ import { inWords } from './words.mjs';
 /**
  * @typedef {import('./table.mjs').PeerCell} PeerCell
  * @typedef {import('../random-programs.mjs').Program} Program
- * @typedef {{ readonly cell: PeerCell, programs: number, readonly stale: Set<number>, readonly lasting: Set<number>, readonly others: string[] }} Seen
- *   `stale`, `lasting`: seeds. `others`: what was wrong besides
+ * @typedef {{ readonly cell: PeerCell, programs: number, readonly stale: Set<number>, readonly lasting: Set<number>, readonly others: string[],
+ *   readonly isStaleInOrder: boolean }} Seen `stale`, `lasting`: seeds. `others`: what was wrong besides
  * @typedef {{ readonly cell: PeerCell, readonly program: Program, readonly wrong: string, readonly steps: readonly string[] }} Story
  */
 
@@ -33,11 +34,11 @@ const storiesAtMost = 8;
  */
 export async function explorePeers(names, { perCell, from, write }) {
   const cells = peerCells.filter(({ subject }) => names.includes(subject) || subject === ownName);
-  /** @type {Map<string, Seen>} */
-  const seen = new Map(
-    cells.map((cell) => [cell.name, { cell, programs: 0, stale: new Set(), lasting: new Set(), others: [] }]),
-  );
   const began = performance.now();
+  const library = await loadLibrary(builtLibrary);
+  /** @type {Map<string, Seen>} */
+  const seen = new Map();
+  for (const cell of cells) seen.set(cell.name, nothingSeen(cell, await isStaleInOrder(cell, library)));
   await carryOutAll(jobs(cells, from, perCell), ({ cell }, { tally, failures }) => {
     const own = /** @type {Seen} */ (seen.get(cell));
     own.programs += tally.programs;
@@ -82,8 +83,18 @@ function note(seen, { seed, wrong }) {
   for (const each of wrong) if (!each.startsWith('STALE')) seen.others.push(`seed ${seed}: ${each}`);
 }
 
+/**
+ * @param {PeerCell} cell
+ * @param {boolean} isStaleInOrder
+ * @returns {Seen}
+ */
+function nothingSeen(cell, isStaleInOrder) {
+  return { cell, programs: 0, stale: new Set(), lasting: new Set(), others: [], isStaleInOrder };
+}
+
 /** @param {Seen} seen */
-function line({ cell, programs, stale, lasting, others }) {
+function line({ cell, programs, stale, lasting, others, isStaleInOrder }) {
+  if (isStaleInOrder) others = ['and so it is when nothing happens at the same time', ...others];
   const counts = `${stale.size} of ${programs} programs stale, ${lasting.size} of them for good`;
   return [`${cell.name}: ${counts}`, ...others.slice(0, 3)].join('\n    ');
 }

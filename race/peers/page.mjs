@@ -37,15 +37,44 @@ const why =
  * @param {number} perCell
  */
 export function peersPage(all, stories, perCell) {
-  const total = (perCell * all.length).toLocaleString('en-US');
   const byRow = (/** @type {string} */ row) => all.filter(({ cell }) => cell.row.name === row);
   return [
-    `${total} programs, ${perCell} in each cell.`,
+    `${count(perCell * all.length)} programs, ${perCell} in each cell.`,
     ...rules,
+    inOrder(all),
+    summary(all),
     ...unique(all.map(({ cell }) => cell.row.name)).map((row) => tableOf(row, byRow(row))),
     why,
     ...stories.map(told),
   ].join('\n\n');
+}
+
+/** @param {readonly Seen[]} all */
+function summary(all) {
+  const line = (/** @type {string} */ subject) => {
+    const own = all.filter(({ cell }) => cell.subject === subject);
+    const [programs, stale, lasting] = [
+      sum(own, (seen) => seen.programs),
+      sum(own, (seen) => seen.stale.size),
+      sum(own, (seen) => seen.lasting.size),
+    ];
+    return `| ${titleOf(subject)} | ${count(programs)} | ${count(stale)} | ${count(lasting)} |`;
+  };
+  return [
+    '| all cells that it has | programs | stale | and so until its time is over |',
+    '| --- | ---: | ---: | ---: |',
+    ...subjectsOf(all).map(line),
+  ].join('\n');
+}
+
+/** @param {readonly Seen[]} all */
+function inOrder(all) {
+  const stale = all.filter((seen) => seen.isStaleInOrder);
+  const where = unique(stale.map(({ cell }) => `${cell.subject}, ${cell.row.name}, ${cell.column.name}`));
+  return (
+    'First, each cell is run with nothing at the same time: all processes read, one changes the row and invalidates it, messages ' +
+    `arrive, and all read again. ${where.length === 0 ? 'None' : 'None but these'} was stale then${where.length === 0 ? '' : `: ${where.join('; ')}`}.`
+  );
 }
 
 /**
@@ -63,13 +92,10 @@ function tableOf(row, seen) {
       `| ${titleOf(subject)} | ${heads.map((head) => figure(own.find(({ cell }) => headOf(cell) === head))).join(' | ')} |`,
     ];
   };
-  const subjects = unique(seen.map(({ cell }) => cell.subject)).sort(
-    (a, b) => Number(a === ownName) - Number(b === ownName),
-  );
   return [
     `| ${row} | ${heads.join(' | ')} |`,
     `| --- | ${heads.map(() => '---:').join(' | ')} |`,
-    ...subjects.flatMap(line),
+    ...subjectsOf(seen).flatMap(line),
   ].join('\n');
 }
 
@@ -97,6 +123,25 @@ function told({ cell, steps }) {
     '',
     ...steps.map((step, index) => `${index + 1}. ${step}`),
   ].join('\n');
+}
+
+/** Ours last. @param {readonly Seen[]} all */
+function subjectsOf(all) {
+  const isOwn = (/** @type {string} */ subject) => Number(subject === ownName);
+  return unique(all.map(({ cell }) => cell.subject)).sort((a, b) => isOwn(a) - isOwn(b));
+}
+
+/**
+ * @param {readonly Seen[]} all
+ * @param {(seen: Seen) => number} number
+ */
+function sum(all, number) {
+  return all.reduce((total, seen) => total + number(seen), 0);
+}
+
+/** @param {number} number */
+function count(number) {
+  return number.toLocaleString('en-US');
 }
 
 /** @param {readonly string[]} all */
