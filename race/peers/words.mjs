@@ -20,6 +20,7 @@ const rules = [
   [/^(P\d): hears (.*)$/, (process, message) => `${process} hears \`${messageIn(message)}\`.`],
   [/^(P\d): (.*), the reply$/, (process, command) => `${process} has the reply to \`${command}\`.`],
   [/^(P\d): (loads|goes|rests).*$/, () => ''],
+  [/^(P\d): a timer, at (\d+) ms$/, (_process, ms) => `Time goes on to ${ms} ms.`],
   [/^(P\d): (.*)$/, (process, command) => `The server carries out \`${command}\` for ${process}.`],
   [
     /^(P\d) one\((\d)\) gives .*"rows":\{"\d":(\d)\}.*$/,
