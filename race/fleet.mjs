@@ -22,7 +22,7 @@ import { ttlMs } from './table.mjs';
 const warmUpMs = 450;
 
 export class Fleet {
-  /** @type {readonly Member[]} */
+  /** @type {Member[]} */
   members;
   /** @type {SimulatedServer} */
   server;
@@ -31,6 +31,7 @@ export class Fleet {
   #world;
   #isWarm = false;
   #snapshot;
+  #bus;
   #feed;
 
   /** @param {World} world */
@@ -41,16 +42,8 @@ export class Fleet {
     this.server = new library.SimulatedServer(scheduler, { lacks });
     const bus = hasForeignBus ? new library.SimulatedBus(scheduler) : undefined;
     this.hasBus = hasForeignBus || !lacks.includes('bus');
-    this.members = Array.from({ length: program.processes }, (_, index) => {
-      const process = scheduler.process(`P${index}`);
-      /** @type {Set<Promise<unknown>>} */
-      const background = new Set();
-      const waitUntil = (/** @type {Promise<unknown>} */ work) => {
-        background.add(work);
-        work.finally(() => background.delete(work)).catch(() => undefined);
-      };
-      return new Member(world, process, { cache: this.#open(process, waitUntil, bus), background });
-    });
+    this.#bus = bus;
+    this.members = Array.from({ length: program.processes - program.late }, (_, index) => this.#start(index));
     this.#feed = cell.row.isFed ? new Feed(scheduler) : undefined;
     const [first] = this.members;
     if (this.#feed && first) this.#feed.follow(first.cache);
@@ -58,11 +51,24 @@ export class Fleet {
 
   /** Resolves when every process trusts its memory, as far as it has one. */
   async warmUp() {
-    const { scheduler, cell } = this.#world;
+    const { scheduler, cell, program } = this.#world;
     scheduler.isCalm = true;
     if (cell.store.name === 'tiers') await scheduler.advance(warmUpMs);
     scheduler.isCalm = false;
     this.#isWarm = true;
+    while (this.members.length < program.processes) this.members.push(this.#start(this.members.length));
+  }
+
+  /** @param {number} index */
+  #start(index) {
+    const process = this.#world.scheduler.process(`P${index}`);
+    /** @type {Set<Promise<unknown>>} */
+    const background = new Set();
+    const waitUntil = (/** @type {Promise<unknown>} */ work) => {
+      background.add(work);
+      work.finally(() => background.delete(work)).catch(() => undefined);
+    };
+    return new Member(this.#world, process, { cache: this.#open(process, waitUntil, this.#bus), background });
   }
 
   async close() {

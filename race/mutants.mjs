@@ -11,9 +11,9 @@ export const mutants = [
   {
     name: 'generations captured after the compute',
     file: 'cache/compute.ts',
-    find: '    const generations = [...own, ...late] as Generation[];',
-    replace: `    const after = (await this.#core.store.readTokens([...own.keys()])) ?? own;
-    const generations = [...after, ...late] as Generation[];`,
+    find: '    const generations = all.map((generation) => this.#core.shared(generation));',
+    replace: `    const after = (await this.#core.store.readTokens(all.map(([name]) => name))) ?? new Map<string, string>();
+    const generations = all.map(([name, token]) => [name, after.get(name) ?? token] as const);`,
     cells: /foreground . tag . (shared|tiers)/,
   },
   {
@@ -73,7 +73,7 @@ export const mutants = [
     name: 'tags of inner calls not inherited',
     file: 'cache/compute.ts',
     find: '        if (!own.has(name)) late.set(name, token);\n',
-    replace: '        if (token === name) late.set(name, token);\n',
+    replace: '        if (!own.has(name)) continue;\n',
     cells: /inherited and result tags . tag/,
   },
   {
@@ -240,8 +240,8 @@ export const mutants = [
   {
     name: 'memory takes in what was computed under another generation',
     file: 'stores/residents.ts',
-    find: '      if (record?.token !== token) return undefined;',
-    replace: '      if (record === undefined || token === undefined) return undefined;',
+    find: 'record?.token === generations[index]?.[1]);',
+    replace: 'record !== undefined && generations[index] !== undefined);',
     cells: /(foreground|joiner) . tag . (memory|tiers)/,
   },
   {

@@ -16,10 +16,14 @@
  * @typedef {{ readonly process: number, readonly ops: readonly Op[] }} Caller
  * @typedef {{ readonly commands: number, readonly messages: number }} Faults how often of 1
  * @typedef {NonNullable<import('cachette/testing').SimulatedServerOptions['lacks']>} Lacks
+ *
+ * In a program, `late` is how many of the processes start when the others have long been at work.
+ *
  * @typedef {{
  *   readonly seed: number,
  *   readonly lacks: Lacks,
  *   readonly hasForeignBus: boolean,
+ *   readonly late: number,
  *   readonly processes: number,
  *   readonly callers: readonly Caller[],
  *   readonly faults: Faults,
@@ -68,6 +72,7 @@ export function randomProgram(seed, { row, column, store }, Random) {
     lacks,
     hasForeignBus: store.name === 'tiers' && lacks.includes('bus') && random.chance(0.5),
     processes,
+    late: processes > 1 && random.chance(0.2) ? 1 : 0,
     callers: Array.from({ length: callers }, (_, index) => ({
       process: index < processes ? index : random.below(processes),
       ops: Array.from({ length: 2 + random.below(5) }, op),

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './run.mjs';
 
-const lock = 'package-lock.json';
+const isLock = (/** @type {string} */ file) => /(^|\/)package-lock\.json$/.test(file);
 
 /** @type {readonly { readonly what: string, readonly pattern: RegExp }[]} */
 const forbidden = [
@@ -33,7 +33,7 @@ let found = 0;
 for (const file of files) {
   const text = readFileSync(join(root, file), 'utf8');
   if (text.includes('\0')) continue;
-  const rules = file === lock ? [inLock] : forbidden;
+  const rules = isLock(file) ? [inLock] : forbidden;
   for (const [index, line] of text.split('\n').entries()) {
     for (const { what, pattern } of rules) {
       const match = pattern.exec(line);

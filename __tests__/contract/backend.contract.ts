@@ -3,7 +3,10 @@
 import { storeContract, type StoreContractOptions } from 'cachette/testing';
 import type { Backend } from '../../src/stores/backend.js';
 
-export interface BackendContract extends Pick<StoreContractOptions<Backend>, 'bigBytes' | 'manyKeys' | 'shares'> {
+export interface BackendContract extends Pick<
+  StoreContractOptions<Backend>,
+  'bigBytes' | 'manyKeys' | 'shares' | 'clock'
+> {
   /** A new backend over the same store each time. */
   readonly make: () => Promise<Backend> | Backend;
   /** Whether the server can add, and touch. */

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import KeyvRedis from '@keyv/redis';
+import { manualClock } from 'cachette/testing';
 import { Keyv, type KeyvStoreAdapter } from 'keyv';
 
 import { checkKeyv, keyvBackend } from '../../src/stores/keyv.js';
@@ -64,43 +65,62 @@ const upsideDown = {
 const map = new Map<string, unknown>();
 const rows = new Map<string, unknown>();
 const batchRows = new Map<string, unknown>();
-backendContract('Keyv over a Map', { make: () => open(new Keyv({ store: map })), adds: false, tickMs: 0 });
-backendContract('Keyv without prefixes over a Map', {
-  make: () => open(new Keyv({ store: map, namespace: 'ns', useKeyPrefix: false })),
+// One after another, so that they can share it.
+const clock = manualClock();
+backendContract('Keyv over a Map', {
+  make: () => open(new Keyv({ store: map }), clock),
   adds: false,
   tickMs: 0,
+  clock,
+});
+backendContract('Keyv without prefixes over a Map', {
+  make: () => open(new Keyv({ store: map, namespace: 'ns', useKeyPrefix: false }), clock),
+  adds: false,
+  tickMs: 0,
+  clock,
 });
 backendContract('Keyv with our namespace over a Map', {
-  make: () => open(new Keyv({ store: map, namespace: 'shop' })),
+  make: () => open(new Keyv({ store: map, namespace: 'shop' }), clock),
   adds: false,
   tickMs: 0,
+  clock,
 });
 backendContract('Keyv without a serializer over a Map', {
-  make: () => open(new Keyv({ store: new Map(map), serialize: undefined, deserialize: undefined } as never)),
+  make: () => open(new Keyv({ store: new Map(map), serialize: undefined, deserialize: undefined } as never), clock),
   adds: false,
   tickMs: 0,
+  clock,
   shares: false,
 });
 backendContract('Keyv with compression over a Map', {
-  make: () => open(new Keyv({ store: map, namespace: 'small', compression: upsideDown as never })),
+  make: () => open(new Keyv({ store: map, namespace: 'small', compression: upsideDown as never }), clock),
   adds: false,
   tickMs: 0,
+  clock,
 });
 backendContract('Keyv over an adapter', {
-  make: () => open(overKeyv(new HandmadeAdapter(rows))),
+  make: () => open(overKeyv(new HandmadeAdapter(rows)), clock),
   adds: false,
   tickMs: 0,
+  clock,
 });
 backendContract('Keyv over an adapter with batches', {
-  make: () => open(overKeyv(new BatchingAdapter(batchRows))),
+  make: () => open(overKeyv(new BatchingAdapter(batchRows)), clock),
   adds: false,
   tickMs: 0,
+  clock,
 });
-backendContract('an adapter', { make: () => open(asAdapter(new HandmadeAdapter(rows))), adds: false, tickMs: 0 });
-backendContract('an adapter with batches', {
-  make: () => open(asAdapter(new BatchingAdapter(batchRows))),
+backendContract('an adapter', {
+  make: () => open(asAdapter(new HandmadeAdapter(rows)), clock),
   adds: false,
   tickMs: 0,
+  clock,
+});
+backendContract('an adapter with batches', {
+  make: () => open(asAdapter(new BatchingAdapter(batchRows)), clock),
+  adds: false,
+  tickMs: 0,
+  clock,
 });
 
 describe('over a Redis', () => {

@@ -1,14 +1,15 @@
 /** Opens what `createCache` would open for a URI, and closes it after the test. */
 
+import type { Clock } from 'cachette';
 import type { Backend } from '../../src/stores/backend.js';
 import { parseStore } from '../../src/stores/uri.js';
 
 const opened: Backend[] = [];
 
-export function open(input: unknown): Backend {
+export function open(input: unknown, clock?: Clock): Backend {
   const target = parseStore(input, 'createCache');
   if (target.kind !== 'backend') throw new Error(`${String(input)} is no backend`);
-  const backend = target.open();
+  const backend = target.open(clock);
   opened.push(backend);
   return backend;
 }

@@ -152,7 +152,7 @@ export class Call {
     if (!answer) return undefined;
     if (stale) this.#useStale(entry, reading, stale);
     else this.#useFresh(entry, reading);
-    return { ...answer, isStale: stale !== undefined };
+    return stale ? { ...answer, isStale: true } : answer;
   }
 
   #open(entry: Entry): Answer | undefined {
@@ -167,16 +167,27 @@ export class Call {
   }
 
   #useFresh(entry: Entry, { tier, isGraced }: Reading): void {
-    const { hints } = this.#core;
-    const { key } = this.#subject;
-    const late = entry.generations.map(([name]) => name).filter((name) => !this.#look.names.includes(name));
-    if (late.length > 0) hints.set(key, late);
+    if (this.#hasLate(entry)) this.#rememberLate(entry);
     if (entry.sliding && !isGraced && !this.#look.transaction)
       this.#core.inBackground(slide(this.#core, this.#subject, entry, this.#look.changes));
     // What was not verified says nothing of when the result of the compute around becomes wrong.
-    inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
+    if (this.#scope.inheritance)
+      inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
     this.#tell('hit', { entry, tier });
     if (this.#isVerified && !isGraced) verify(this.#core, this.#subject, entry);
+  }
+
+  /** Whether it has tags that the arguments do not tell. */
+  #hasLate({ generations }: Entry): boolean {
+    const { names } = this.#look;
+    for (const [name] of generations) if (!names.includes(name)) return true;
+    return false;
+  }
+
+  #rememberLate({ generations }: Entry): void {
+    const { names } = this.#look;
+    const late = generations.map(([name]) => name).filter((name) => !names.includes(name));
+    this.#core.hints.set(this.#subject.key, late);
   }
 
   /** What is made of an old value is not stored, in an outage neither: it would be old from the beginning. */

@@ -271,7 +271,8 @@ export class Compute {
       return { payload, generations: undefined, names, verified: false };
     }
     const verified = late.size === 0 || (holds() && this.#isUnchanged(late, now));
-    const generations = [...own, ...late] as Generation[];
+    const all = [...own, ...late] as Generation[];
+    const generations = all.map((generation) => this.#core.shared(generation));
     if (payload && verdict.store && holds())
       this.#store({ verdict, generations, late, holds }, verified ? payload : undefined);
     return { payload, generations: verified && holds() ? generations : undefined, names, verified };

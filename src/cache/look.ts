@@ -18,6 +18,11 @@ export interface Judgement {
   readonly reason: string;
 }
 
+/** Whether memory in front of a store is passed over. */
+interface How {
+  readonly beyondMemory?: boolean;
+}
+
 export class Look {
   /** The generations that the call knows beforehand: the two reserved ones and those of its argument tags. */
   readonly names: readonly string[];
@@ -62,19 +67,32 @@ export class Look {
   }
 
   /** The version is asked for before the method runs, so that the entry is no better than what the method has read. */
-  async read(how: { readonly beyondMemory?: boolean } = {}): Promise<Reading> {
+  read(how: How = {}): Promise<Reading> {
+    const asking = this.#askVersion();
+    const writing = this.#core.writes.settled(this.#subject.key);
+    return asking || writing ? this.#readAfter(writing, how, asking) : this.#readNow(how);
+  }
+
+  async #readAfter(
+    writing: Promise<unknown> | undefined,
+    how: How,
+    asking: Promise<Expectation['version']> | undefined,
+  ): Promise<Reading> {
+    if (writing) await writing;
+    const reading = await this.#readNow(how);
+    if (asking) this.#version = await asking;
+    return reading;
+  }
+
+  /** Without a promise of its own, as most reads wait for nothing else. */
+  #readNow({ beyondMemory = false }: How): Promise<Reading> {
     const { store, writes, hints } = this.#core;
     const { key, format, policy } = this.#subject;
-    const maxStalenessMs = this.isStrong ? 0 : policy.maxStalenessMs;
-    const asking = this.#askVersion();
-    const writing = writes.settled(key);
-    if (writing) await writing;
     this.#changes = writes.changes;
     const hinted = hints.get(key);
     const names = hinted ? [...this.names, ...hinted] : this.names;
-    const reading = await store.read(key, { ...how, names, format, maxStalenessMs });
-    if (asking) this.#version = await asking;
-    return reading;
+    const maxStalenessMs = this.isStrong ? 0 : policy.maxStalenessMs;
+    return store.read(key, { beyondMemory, names, format, maxStalenessMs });
   }
 
   judge(reading: Reading): Judgement {

@@ -39,8 +39,8 @@ const rememberedKeys = 10_000;
 /** A key, or why there is none. */
 type Keyed = { readonly key: string; readonly place: Place } | { readonly key: undefined; readonly reason: string };
 
-/** A call that memory may answer at once. */
-interface Peeked {
+/** A call that has a key. */
+interface CalledWith {
   readonly key: string;
   readonly self: unknown;
   readonly args: readonly unknown[];
@@ -96,13 +96,13 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#keyed(self, args);
     if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
     const { key, place } = keyed;
-    const local = this.#mayPeek(scope) ? this.#peek(scope, { key, self, args }) : undefined;
+    const called = { key, self, args };
+    const local = this.#mayPeek(scope) ? this.#peek(scope, called) : undefined;
     if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local))
-      refresh(this.#core, { ...this.#subject(place, key, self, args), run }, local.entry);
+      refresh(this.#core, this.#subject(place, called, run), local.entry);
     const served = local && this.#serve(local, scope, key, place);
-    if (served && this.#policy.verify > 0)
-      verify(this.#core, { ...this.#subject(place, key, self, args), run }, local.entry);
-    return served ?? this.#callStore(scope, { ...this.#subject(place, key, self, args), run });
+    if (served && this.#policy.verify > 0) verify(this.#core, this.#subject(place, called, run), local.entry);
+    return served ?? this.#callStore(scope, this.#subject(place, called, run));
   }
 
   /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
@@ -115,7 +115,7 @@ export class CachedMethod implements CachedMethodHandle {
     const keyed = this.#core.enabled ? this.#keyed(self, args) : undefined;
     if (keyed?.key === undefined) return undefined;
     const run = (): Promise<undefined> => Promise.resolve(undefined);
-    const subject = { ...this.#subject(keyed.place, keyed.key, self, args), run };
+    const subject = this.#subject(keyed.place, { key: keyed.key, self, args }, run);
     const scope = currentScope();
     const found = await new Call(this.#core, subject, scope).find();
     if (!found) inherit(this.#core, scope, undefined);
@@ -149,7 +149,7 @@ export class CachedMethod implements CachedMethodHandle {
     return new CacheConfigError({ where: this.#policy.where, what, instead: 'such calls are never cached' });
   }
 
-  #subject(place: Place, key: string, self: unknown, args: readonly unknown[]): Omit<Subject, 'run'> {
+  #subject(place: Place, { key, self, args }: CalledWith, run: Run): Subject {
     return {
       policy: this.#policy,
       format: this.#format,
@@ -160,6 +160,7 @@ export class CachedMethod implements CachedMethodHandle {
       self,
       args,
       keyNow: () => this.#keyed(self, args).key,
+      run,
     };
   }
 
@@ -174,7 +175,7 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
-  #peek({ isStrong }: Scope, { key, self, args }: Peeked): LocalHit | undefined {
+  #peek({ isStrong }: Scope, { key, self, args }: CalledWith): LocalHit | undefined {
     const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
     // Which version is the current one only the method's own function knows.
     if (!local || local.entry.version !== undefined) return undefined;

@@ -25,6 +25,9 @@ export class Names {
   readonly #prefix: string;
   readonly #tagPrefix: string;
   readonly #hardPrefix: string;
+  /** With the colon that ends them: made once, as they are asked for at each hit. */
+  readonly #tagStart: string;
+  readonly #hardStart: string;
 
   readonly #tagKinds: readonly string[] | undefined;
 
@@ -37,6 +40,8 @@ export class Names {
     this.channel = `${this.#prefix}:#bus`;
     this.#tagPrefix = `${this.#prefix}:#t`;
     this.#hardPrefix = `${this.#prefix}:#h`;
+    this.#tagStart = `${this.#tagPrefix}:`;
+    this.#hardStart = `${this.#hardPrefix}:`;
   }
 
   /**
@@ -51,6 +56,7 @@ export class Names {
 
   /** The generations of `tags`, each once; with the second ones where an entry is of use when it is merely old. */
   tags(tags: readonly string[], withHard: boolean): string[] {
+    if (tags.length === 1 && !withHard) return [this.tag(tags[0] as string)];
     const names = [...new Set(tags.map((tag) => this.tag(tag)))];
     return withHard ? names.flatMap((name) => [name, this.hard(name)]) : names;
   }
@@ -80,12 +86,12 @@ export class Names {
 
   /** Whether a generation is the first one of a tag. */
   isTag(name: string): boolean {
-    return name.startsWith(`${this.#tagPrefix}:`);
+    return name.startsWith(this.#tagStart);
   }
 
   /** Whether a generation is the second one of a tag. */
   isHard(name: string): boolean {
-    return name.startsWith(`${this.#hardPrefix}:`);
+    return name.startsWith(this.#hardStart);
   }
 
   /** The method that a generation is of; undefined for one of something else. For people: long names are shortened. */

@@ -4,10 +4,13 @@ import { isAbortSignal } from '../policies/key.js';
 
 /** Those among the arguments, and the properties of those that are plain objects. */
 function signalsIn(args: readonly unknown[]): AbortSignal[] {
-  return args.flatMap((arg) => {
-    if (isAbortSignal(arg)) return [arg];
-    return isPlain(arg) ? Object.values(arg).filter(isAbortSignal) : [];
-  });
+  const signals: AbortSignal[] = [];
+  for (const arg of args) {
+    if (typeof arg !== 'object' || arg === null) continue;
+    if (isAbortSignal(arg)) signals.push(arg);
+    else if (isPlain(arg)) signals.push(...Object.values(arg).filter(isAbortSignal));
+  }
+  return signals;
 }
 
 /** Aborted when the caller wants no answer any more; undefined where it has not said how it would tell. */

@@ -15,10 +15,11 @@ export class BreakerOpenError extends Error {
 const failuresToOpen = 5;
 const probeAfterMs = 1_000;
 
+type Library = typeof import('cockatiel');
 type State = 'closed' | 'open' | 'probing';
 
 /** Loaded with the first command, so that importing the package stays cheap. */
-let library: typeof import('cockatiel') | undefined;
+let library: Library | undefined;
 
 /** Resolves when it is loaded. Who moves the time by hand waits for it, as loading takes its own. */
 export async function breakerLoaded(): Promise<void> {
@@ -46,11 +47,19 @@ export class Breaker {
     return this.#state === 'closed';
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    library ??= await import('cockatiel');
-    const policy = (this.#policy ??= this.#newPolicy(library));
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return library ? this.#runBy(library, work) : this.#load().then((loaded) => this.#runBy(loaded, work));
+  }
+
+  async #load(): Promise<Library> {
+    return (library ??= await import('cockatiel'));
+  }
+
+  /** Adds no promise to the policy's own, as each command passes here. */
+  #runBy<T>(loaded: Library, work: () => Promise<T>): Promise<T> {
+    const policy = (this.#policy ??= this.#newPolicy(loaded));
     // The policy would let everybody wait for the end of the probe, which may be a whole deadline.
-    if (this.#state === 'probing' || this.#isResting) throw new BreakerOpenError();
+    if (this.#state === 'probing' || this.#isResting) return Promise.reject(new BreakerOpenError());
     return policy.execute(work);
   }
 
@@ -62,7 +71,7 @@ export class Breaker {
    * When to probe is said here: the library reads the time of day, which may be set back by an hour, and then would not be over
    * for an hour.
    */
-  #newPolicy({ circuitBreaker, ConsecutiveBreaker, handleWhen }: typeof import('cockatiel')): CircuitBreakerPolicy {
+  #newPolicy({ circuitBreaker, ConsecutiveBreaker, handleWhen }: Library): CircuitBreakerPolicy {
     const policy = circuitBreaker(handleWhen(this.#counts), {
       halfOpenAfter: -Infinity,
       breaker: new ConsecutiveBreaker(failuresToOpen),

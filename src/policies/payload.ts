@@ -18,40 +18,73 @@ export type Keeps = 'value' | 'text' | 'both';
 
 /** Where only the text is kept, the value is written at once, so that later changes to it are not seen. */
 export function payloadFormat(codec: Codec, copies: Copies, revive: readonly Revivable[], keeps: Keeps): PayloadFormat {
-  const decode = (text: string): unknown => {
-    const value = codec.decode(text);
-    return copies === 'frozen' ? snapshot(value, copies, revive).copy() : value;
-  };
-  const asText = (text: string): Payload => ({ text, codec: codec.id, copy: () => decode(text) });
-  /** Decoded once, when it is first asked for; from then on the value is kept, and the text no more. */
-  const asValue = (text: string): Payload => {
-    let state: { readonly taken: Snapshot } | { readonly text: string } = { text };
-    return {
-      codec: codec.id,
-      copy: () => {
-        if ('text' in state) state = { taken: snapshot(codec.decode(state.text), copies, revive) };
-        return state.taken.copy();
-      },
-      get text() {
-        return 'text' in state ? state.text : codec.encode(state.taken.value);
-      },
-    };
-  };
+  const how: How = { codec, copies, revive };
   const fromValue = (value: unknown): Payload => {
     const taken = snapshot(value, copies, revive);
     // A shared value may be of any class in memory, and not so behind it: that is to be found out now.
     if (keeps === 'both' && copies === 'shared') codec.encode(value);
-    return {
-      codec: codec.id,
-      copy: () => taken.copy(),
-      get text() {
-        return codec.encode(taken.value);
-      },
-    };
+    return new ValuePayload(how, taken);
   };
-  return {
-    codec: codec.id,
-    fromText: keeps === 'text' ? asText : asValue,
-    fromValue: keeps === 'text' ? (value) => asText(codec.encode(value)) : fromValue,
-  };
+  if (keeps === 'text') {
+    const fromText = (text: string): Payload => new TextPayload(how, text);
+    return { codec: codec.id, fromText, fromValue: (value) => fromText(codec.encode(value)) };
+  }
+  return { codec: codec.id, fromText: (text) => new ValuePayload(how, text), fromValue };
+}
+
+/** What all payloads of a method have in common. */
+interface How {
+  readonly codec: Codec;
+  readonly copies: Copies;
+  readonly revive: readonly Revivable[];
+}
+
+/** Decoded for each who asks. */
+class TextPayload implements Payload {
+  readonly text: string;
+  readonly #how: How;
+
+  constructor(how: How, text: string) {
+    this.#how = how;
+    this.text = text;
+  }
+
+  get codec(): string {
+    return this.#how.codec.id;
+  }
+
+  copy(): unknown {
+    const { codec, copies, revive } = this.#how;
+    const value = codec.decode(this.text);
+    return copies === 'frozen' ? snapshot(value, copies, revive).copy() : value;
+  }
+}
+
+/** A text is decoded once, when it is first asked for; from then on the value is kept, and the text no more. */
+class ValuePayload implements Payload {
+  readonly #how: How;
+  #kept: Snapshot | string;
+
+  constructor(how: How, kept: Snapshot | string) {
+    this.#how = how;
+    this.#kept = kept;
+  }
+
+  get codec(): string {
+    return this.#how.codec.id;
+  }
+
+  get text(): string {
+    return typeof this.#kept === 'string' ? this.#kept : this.#how.codec.encode(this.#kept.value);
+  }
+
+  copy(): unknown {
+    if (typeof this.#kept === 'string') this.#kept = this.#decoded(this.#kept);
+    return this.#kept.copy();
+  }
+
+  #decoded(text: string): Snapshot {
+    const { codec, copies, revive } = this.#how;
+    return snapshot(codec.decode(text), copies, revive);
+  }
 }

@@ -15,7 +15,7 @@ const keysPerCommand = 500;
  */
 export class Batch {
   readonly #fetch: (keys: readonly string[]) => Promise<readonly (string | undefined)[]>;
-  #gathering: { readonly keys: Set<string>; readonly texts: Promise<Texts> } | undefined;
+  #gathering: { readonly texts: Map<string, string | undefined>; readonly read: Promise<Texts> } | undefined;
 
   constructor(fetch: (keys: readonly string[]) => Promise<readonly (string | undefined)[]>) {
     this.#fetch = fetch;
@@ -24,23 +24,33 @@ export class Batch {
   /** The texts of `keys` and perhaps of others, read after this call. */
   get(keys: readonly string[]): Promise<Texts> {
     const gathering = (this.#gathering ??= this.#open());
-    for (const key of keys) gathering.keys.add(key);
-    return gathering.texts;
+    for (const key of keys) gathering.texts.set(key, undefined);
+    return gathering.read;
   }
 
-  #open(): { keys: Set<string>; texts: Promise<Texts> } {
-    const keys = new Set<string>();
-    return { keys, texts: this.#sendSoon(keys) };
+  #open(): { texts: Map<string, string | undefined>; read: Promise<Texts> } {
+    const texts = new Map<string, string | undefined>();
+    return { texts, read: this.#sendSoon(texts) };
   }
 
-  async #sendSoon(keys: Set<string>): Promise<Texts> {
+  /** Fills `texts`, which has the keys. */
+  async #sendSoon(texts: Map<string, string | undefined>): Promise<Texts> {
     // Callers of one tick do not all arrive in the same promise job: some had one `await` more before.
     for (let job = 0; job < 3; job++) await Promise.resolve();
     this.#gathering = undefined;
-    const all = [...keys];
+    const keys = [...texts.keys()];
+    if (keys.length <= keysPerCommand) return fill(texts, keys, await this.#fetch(keys));
     const parts: Promise<readonly (string | undefined)[]>[] = [];
-    for (let i = 0; i < all.length; i += keysPerCommand) parts.push(this.#fetch(all.slice(i, i + keysPerCommand)));
-    const texts = (await Promise.all(parts)).flat();
-    return new Map(all.map((key, i) => [key, texts[i]]));
+    for (let i = 0; i < keys.length; i += keysPerCommand) parts.push(this.#fetch(keys.slice(i, i + keysPerCommand)));
+    return fill(texts, keys, (await Promise.all(parts)).flat());
   }
+}
+
+function fill(
+  texts: Map<string, string | undefined>,
+  keys: readonly string[],
+  found: readonly (string | undefined)[],
+): Texts {
+  for (let i = 0; i < keys.length; i++) texts.set(keys[i] as string, found[i]);
+  return texts;
 }

@@ -88,9 +88,17 @@ export class Link<C extends Connection> {
    * Runs a command on the connection. Waits only for the very first attempt to connect; later a command that finds no
    * connection rejects at once with the reason, and none is kept until there is one.
    */
-  async use<T>(command: (connection: C) => Promise<T>): Promise<T> {
+  use<T>(command: (connection: C) => Promise<T>): Promise<T> {
+    if (this.#state.kind === 'up') return this.#useNow(this.#state.call, command);
+    return this.#useLater(command);
+  }
+
+  async #useLater<T>(command: (connection: C) => Promise<T>): Promise<T> {
     if (this.#state.kind === 'first') await this.#state.settled;
-    const call = this.#current();
+    return this.#useNow(this.#current(), command);
+  }
+
+  #useNow<T>(call: Call<C>, command: (connection: C) => Promise<T>): Promise<T> {
     // The stalled one stays in use meanwhile: if the server was only frozen, no other will come up before it thaws.
     if (call.waitsLongerThan(this.#limits.stallMs)) call.damage();
     return call.run(command);

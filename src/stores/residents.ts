@@ -178,13 +178,10 @@ export class Residents {
   /** The records of the generations that `entry` was computed under, or undefined if one of them is no longer current. */
   #recordsOf({ generations, payload }: Entry): GenerationRecord[] | undefined {
     if (!payload) return [];
-    const records: GenerationRecord[] = [];
-    for (const [name, token] of generations) {
-      const record = this.record(name);
-      if (record?.token !== token) return undefined;
-      records.push(record);
-    }
-    return records;
+    // An array that is made by `push` has room for a dozen more, in each entry.
+    const records = generations.map(([name]) => this.record(name));
+    const isStanding = records.every((record, index) => record?.token === generations[index]?.[1]);
+    return isStanding ? (records as GenerationRecord[]) : undefined;
   }
 
   #use(record: GenerationRecord): void {

@@ -46,9 +46,13 @@ export class Servers {
    *
    * @throws ReconnectedError if the connection was made anew meanwhile
    */
-  async during<T>(read: () => Promise<T>): Promise<T> {
+  during<T>(read: () => Promise<T>): Promise<T> {
     if (!this.#backend.serverIds) return read();
-    if (this.#checked === undefined || this.#checked !== this.#backend.session) await this.#check();
+    const isChecked = this.#checked !== undefined && this.#checked === this.#backend.session;
+    return isChecked ? this.#within(read) : this.#check().then(() => this.#within(read));
+  }
+
+  async #within<T>(read: () => Promise<T>): Promise<T> {
     const session = this.#checked;
     const answer = await read();
     if (this.#backend.session === session) return answer;

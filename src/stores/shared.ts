@@ -102,7 +102,8 @@ export class SharedStore implements Store {
   }
 
   async read(key: string, { names, format }: ReadOptions): Promise<Reading> {
-    await this.#delivered();
+    const delivery = this.#delivery();
+    if (delivery) await delivery;
     if (this.#isSilent) return this.#unread('deadline');
     const refuses = this.#undelivered.watch();
     const sentAt = this.#time.monotonicMs();
@@ -114,8 +115,8 @@ export class SharedStore implements Store {
       const reason = entry ? 'fresh' : text === undefined ? 'absent' : 'undecodable';
       if (reason === 'undecodable') this.#tell('undecodable', `The entry ${key} is not in the format of this version.`);
       const tokens = tokensOf(names, texts);
-      const unknown = (entry?.generations ?? []).map(([name]) => name).filter((name) => !tokens.has(name));
-      if (unknown.length > 0) await this.#addTokens(tokens, unknown, sentAt);
+      const unknown = entry && namesBeyond(entry, tokens);
+      if (unknown) await this.#addTokens(tokens, unknown, sentAt);
       if (!holds()) return this.#unread('reconnected');
       const freshMs = entry ? storedFreshMs(entry, this.#options.clock.now(), this.#backend.lateByMs) : 0;
       return { entry, tier: 'store', remainingMs: freshMs, tokens, refuses, holds, isGraced: false, reason };
@@ -126,7 +127,8 @@ export class SharedStore implements Store {
 
   /** The tokens of `names` alone, for an entry that is at hand. */
   async verify(names: readonly string[]): Promise<Reading> {
-    await this.#delivered();
+    const delivery = this.#delivery();
+    if (delivery) await delivery;
     if (this.#isSilent) return this.#unread('deadline');
     const refuses = this.#undelivered.watch();
     try {
@@ -286,9 +288,9 @@ export class SharedStore implements Store {
   }
 
   /** What is pending comes before a read; not while the breaker would only refuse it. */
-  async #delivered(): Promise<void> {
+  #delivery(): Promise<void> | undefined {
     const delivery = this.#undelivered.beforeRead();
-    if (delivery && this.#breaker.isClosed) await delivery;
+    return delivery && this.#breaker.isClosed ? delivery : undefined;
   }
 
   /** There is no answer, and no token that anything could be held against. */
@@ -398,8 +400,11 @@ export class SharedStore implements Store {
     return withDeadline(work, Math.max(1, leftMs), { time: this.#time });
   }
 
-  async #run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#loading) await this.#loading;
+  #run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#loading ? this.#loading.then(() => this.#runInTime(work)) : this.#runInTime(work);
+  }
+
+  #runInTime<T>(work: () => Promise<T>): Promise<T> {
     const deadline = { time: this.#time, onLate: (error: unknown) => this.#failedLate(error) };
     const inTime = (): Promise<T> => withDeadline(work(), this.#options.deadlineMs, deadline);
     return this.#isClosing ? inTime() : this.#breaker.run(inTime);
@@ -505,4 +510,11 @@ function isSilence(error: unknown): boolean {
 
 function isMisconfiguration(error: unknown): boolean {
   return failureOf(error) === 'misconfigured';
+}
+
+/** The names that an entry has besides those whose tokens were read; undefined where there are none. */
+function namesBeyond({ generations }: Entry, tokens: Tokens): string[] | undefined {
+  let names: string[] | undefined;
+  for (const [name] of generations) if (!tokens.has(name)) (names ??= []).push(name);
+  return names;
 }

@@ -1,0 +1,376 @@
+/**
+ * Who is measured, each set up as its own documentation says. A contestant is made of a function `load(id)` and gives
+ * `find(id)`, which is that function cached; libraries are loaded when one is made, so that a process holds only one.
+ *
+ * `tags` says whether an entry carries a tag of its own, `product:${id}`, by which it can be invalidated; `copies` whether
+ * callers share the object in memory or each has one of its own.
+ *
+ * @typedef {object} Setup
+ * @property {(id: string) => Promise<unknown>} load
+ * @property {number} [maxEntries] how many it has room for
+ * @property {string} [redis] a URI
+ * @property {string} [memcached] a URI
+ *
+ * @typedef {object} Made
+ * @property {(id: string) => Promise<unknown>} find
+ * @property {(tag: string) => Promise<unknown>} [invalidate]
+ * @property {() => unknown} [close]
+ *
+ * @typedef {object} Contestant
+ * @property {string} title
+ * @property {boolean} tags
+ * @property {'shared' | 'own'} copies
+ * @property {boolean} [isOurs]
+ * @property {(setup: Setup) => Made | Promise<Made>} make
+ */
+
+import { ttlMs } from './workload.mjs';
+
+/** More than any scenario has, unless it says otherwise: nobody drops an entry. */
+const roomy = 100_000;
+
+/** @type {Readonly<Record<string, Contestant>>} */
+export const memory = {
+  map: {
+    title: 'Map, by hand',
+    tags: false,
+    copies: 'shared',
+    make: ({ load }) => {
+      const entries = new Map();
+      const loading = new Map();
+      const begin = (id) => {
+        const promise = load(id)
+          .then((value) => {
+            entries.set(id, { value, expiresAt: Date.now() + ttlMs });
+            return value;
+          })
+          .finally(() => loading.delete(id));
+        loading.set(id, promise);
+        return promise;
+      };
+      const find = async (id) => {
+        const entry = entries.get(id);
+        if (entry !== undefined && Date.now() < entry.expiresAt) return entry.value;
+        return loading.get(id) ?? begin(id);
+      };
+      return { find };
+    },
+  },
+  'ours-shared': {
+    title: 'Cachette, shared copies',
+    tags: true,
+    copies: 'shared',
+    isOurs: true,
+    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`], { copies: 'shared' }),
+  },
+  'ours-isolated': {
+    title: 'Cachette',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`]),
+  },
+  'lru-cache': {
+    title: 'lru-cache, fetch',
+    tags: false,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { LRUCache } = await import('lru-cache');
+      const cache = new LRUCache({ max: maxEntries, ttl: ttlMs, fetchMethod: load });
+      return { find: (id) => cache.fetch(id) };
+    },
+  },
+  'layered-loader': {
+    title: 'layered-loader',
+    tags: false,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { Loader } = (await import('layered-loader')).default;
+      const inMemoryCache = { cacheType: 'lru-map', ttlInMsecs: ttlMs, maxItems: maxEntries };
+      const loader = new Loader({ inMemoryCache, dataSourceGetOneFn: load });
+      return { find: (id) => loader.get(id) };
+    },
+  },
+  'p-memoize': {
+    title: 'p-memoize, expiry-map',
+    tags: false,
+    copies: 'shared',
+    make: async ({ load }) => {
+      const { default: pMemoize } = await import('p-memoize');
+      const { default: ExpiryMap } = await import('expiry-map');
+      return { find: pMemoize(load, { cache: new ExpiryMap(ttlMs) }) };
+    },
+  },
+  memoizee: {
+    title: 'memoizee',
+    tags: false,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { default: memoize } = await import('memoizee');
+      return { find: memoize(load, { promise: true, primitive: true, maxAge: ttlMs, max: maxEntries }) };
+    },
+  },
+  'async-cache-dedupe': {
+    title: 'async-cache-dedupe',
+    tags: true,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { createCache } = await import('async-cache-dedupe');
+      const storage = { type: 'memory', options: { size: maxEntries, invalidation: true } };
+      const cache = createCache({ ttl: ttlMs / 1_000, storage });
+      cache.define('find', { references: (id) => [`product:${id}`] }, load);
+      return { find: (id) => cache.find(id), invalidate: (tag) => cache.invalidateAll(tag) };
+    },
+  },
+  'type-cacheable': {
+    title: 'type-cacheable, lru-cache',
+    tags: false,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { Cacheable } = await import('@type-cacheable/core');
+      const { useAdapter } = await import('@type-cacheable/lru-cache-adapter');
+      const { LRUCache } = await import('lru-cache');
+      const client = useAdapter(new LRUCache({ max: maxEntries }));
+      const decorator = Cacheable({ cacheKey: ([id]) => id, ttlSeconds: ttlMs / 1_000, client });
+      return { find: decorated(decorator, load) };
+    },
+  },
+  'cache-manager': {
+    title: 'cache-manager',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, maxEntries = roomy }) => {
+      const { createCache } = await import('cache-manager');
+      const { Keyv } = await import('keyv');
+      const { CacheableMemory } = await import('cacheable');
+      const store = new CacheableMemory({ ttl: ttlMs, lruSize: maxEntries });
+      const cache = createCache({ stores: [new Keyv({ store })] });
+      return { find: (id) => cache.wrap(`product:${id}`, () => load(id), ttlMs) };
+    },
+  },
+  cacheable: {
+    title: 'cacheable',
+    tags: true,
+    copies: 'own',
+    make: async ({ load }) => {
+      const { Cacheable } = await import('cacheable');
+      return withCacheable(new Cacheable({ tags: true }), load);
+    },
+  },
+  'bentocache-shared': {
+    title: 'bentocache, serialize: false',
+    tags: true,
+    copies: 'shared',
+    make: async ({ load, maxEntries = roomy }) =>
+      withBentocache(load, await bentocacheMemory({ maxItems: maxEntries, serialize: false })),
+  },
+  bentocache: {
+    title: 'bentocache',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, maxEntries = roomy }) =>
+      withBentocache(load, await bentocacheMemory({ maxItems: maxEntries })),
+  },
+};
+
+/** @type {Readonly<Record<string, Contestant>>} */
+export const redis = {
+  'redis-get': {
+    title: 'node-redis GET + JSON.parse, by hand',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { createClient } = await import('redis');
+      const client = await createClient({ url }).connect();
+      const find = async (id) => {
+        const text = await client.get(`product:${id}`);
+        if (text !== null) return JSON.parse(text);
+        const value = await load(id);
+        await client.set(`product:${id}`, JSON.stringify(value), { expiration: { type: 'PX', value: ttlMs } });
+        return value;
+      };
+      return { find, close: () => client.close() };
+    },
+  },
+  'ours-redis': {
+    title: 'Cachette',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url }) => ours(load, [url]),
+  },
+  'ours-tiers': {
+    title: 'Cachette, memory in front',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`, url]),
+  },
+  'cache-manager-redis': {
+    title: 'cache-manager, @keyv/redis',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { createCache } = await import('cache-manager');
+      const { createKeyv } = await import('@keyv/redis');
+      const cache = createCache({ stores: [createKeyv(url)] });
+      return { find: (id) => cache.wrap(`product:${id}`, () => load(id), ttlMs), close: () => cache.disconnect() };
+    },
+  },
+  'cacheable-redis': {
+    title: 'cacheable, @keyv/redis',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { Cacheable } = await import('cacheable');
+      const { createKeyv } = await import('@keyv/redis');
+      return withCacheable(new Cacheable({ primary: createKeyv(url), tags: true }), load);
+    },
+  },
+  'async-cache-dedupe-redis': {
+    title: 'async-cache-dedupe, ioredis',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { createCache } = await import('async-cache-dedupe');
+      const { Redis } = await import('ioredis');
+      const client = new Redis(url);
+      const options = { client, invalidation: { referencesTTL: ttlMs / 1_000 } };
+      const cache = createCache({ ttl: ttlMs / 1_000, storage: { type: 'redis', options } });
+      cache.define('find', { references: (id) => [`product:${id}`] }, load);
+      return {
+        find: (id) => cache.find(id),
+        invalidate: (tag) => cache.invalidateAll(tag),
+        close: () => client.quit(),
+      };
+    },
+  },
+  'bentocache-redis': {
+    title: 'bentocache, ioredis',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { bentostore } = await import('bentocache');
+      const { redisDriver } = await import('bentocache/drivers/redis');
+      const { hostname: host, port } = new URL(url);
+      const driver = redisDriver({ connection: { host, port: Number(port) } });
+      return withBentocache(load, bentostore().useL2Layer(driver));
+    },
+  },
+};
+
+/** @type {Readonly<Record<string, Contestant>>} */
+export const memcached = {
+  'memjs-get': {
+    title: 'memjs get + JSON.parse, by hand',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, memcached: url }) => {
+      const { Client } = (await import('memjs')).default;
+      const client = Client.create(url.replace('memcached://', ''));
+      const find = async (id) => {
+        const { value: text } = await client.get(`product:${id}`);
+        if (text !== null) return JSON.parse(text.toString());
+        const value = await load(id);
+        await client.set(`product:${id}`, JSON.stringify(value), { expires: ttlMs / 1_000 });
+        return value;
+      };
+      return { find, close: () => client.close() };
+    },
+  },
+  'ours-memcached': {
+    title: 'Cachette',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, memcached: url }) => ours(load, [url]),
+  },
+};
+
+/** How many tags an entry carries where invalidations are measured. */
+export const manyTags = 10;
+
+/** Set up for one scenario. @type {Readonly<Record<string, Contestant>>} */
+const special = {
+  'ours-known-tag': {
+    title: 'Cachette, a tag that stands',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url }) => ours(load, [url], { tags: 'catalogue' }),
+  },
+  'ours-invalidation': {
+    title: 'Cachette',
+    tags: true,
+    copies: 'own',
+    isOurs: true,
+    make: ({ load, redis: url }) => {
+      const tags = (id) => Array.from({ length: manyTags }, (_, tag) => `${id === 'single' ? 'one' : 'many'}:${tag}`);
+      return ours(load, [url], { tags });
+    },
+  },
+};
+
+/** @type {Readonly<Record<string, Contestant>>} */
+export const contestants = { ...memory, ...redis, ...memcached, ...special };
+
+/**
+ * A decorated method, as users have it.
+ *
+ * @param {(id: string) => Promise<unknown>} load
+ * @param {readonly string[]} stores
+ * @param {object} [options] of the method
+ */
+export async function ours(load, stores, options) {
+  const { createCache } = await import('../dist/esm/index.js');
+  const cache = createCache(stores, { namespace: 'bench' });
+  const find = decorated(cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, ...options }), load);
+  return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close(), cache };
+}
+
+/** What a compiler makes of `class Products { @decorator async find(id) { … } }` in the legacy dialect, and one instance of it. */
+function decorated(decorator, load) {
+  class Products {
+    find(id) {
+      return load(id);
+    }
+  }
+  const own = Object.getOwnPropertyDescriptor(Products.prototype, 'find');
+  const descriptor = decorator(Products.prototype, 'find', own) ?? own;
+  Object.defineProperty(Products.prototype, 'find', descriptor);
+  const products = new Products();
+  return (id) => products.find(id);
+}
+
+/** Its `getOrSet` and `wrap` take no tags; its page on tags shows `set`. */
+function withCacheable(cache, load) {
+  const find = async (id) => {
+    const cached = await cache.get(`product:${id}`);
+    if (cached !== undefined) return cached;
+    const value = await load(id);
+    await cache.set(`product:${id}`, value, { ttl: ttlMs, tags: [`product:${id}`] });
+    return value;
+  };
+  return {
+    find,
+    invalidate: (tag) => cache.tags.invalidateTag(tag),
+    close: () => cache.disconnect(),
+  };
+}
+
+async function bentocacheMemory(options) {
+  const { bentostore } = await import('bentocache');
+  const { memoryDriver } = await import('bentocache/drivers/memory');
+  return bentostore().useL1Layer(memoryDriver(options));
+}
+
+async function withBentocache(load, store) {
+  const { BentoCache } = await import('bentocache');
+  const cache = new BentoCache({ default: 'main', stores: { main: store } });
+  return {
+    find: (id) =>
+      cache.getOrSet({ key: `product:${id}`, factory: () => load(id), ttl: ttlMs, tags: [`product:${id}`] }),
+    invalidate: (tag) => cache.deleteByTag({ tags: [tag] }),
+    close: () => cache.disconnect(),
+  };
+}

@@ -1,0 +1,124 @@
+/** What a run has measured: as lines for the terminal, and as tables and charts in docs/performance.md. */
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { root } from '../scripts/run.mjs';
+import { barChart } from './chart.mjs';
+import { contestants } from './contestants.mjs';
+import { versionOf } from './packages.mjs';
+import { number, summary } from './summary.mjs';
+import { judged, targets } from './targets.mjs';
+
+const page = join(root, 'docs', 'performance.md');
+const images = join(root, 'docs', 'images');
+
+/** A scenario's results for the terminal. */
+export function printed(scenario, results) {
+  const rows = summary(scenario, results).map(({ title, values, ratio: times }) => {
+    const cells = values.map((value, index) => number(value, scenario.columns[index].digits).padStart(14));
+    return `${title.padEnd(40)}${cells.join('')} ${number(times, 2).padStart(12)}×`;
+  });
+  return [`${scenario.title} (${scenario.columns.map(headOf).join('; ')})`, ...rows].join('\n');
+}
+
+/** The targets of the scenarios that were measured, for the terminal. */
+export function printedTargets(results) {
+  return targetsIn(results).map((target) => {
+    const { value, isMet } = judged(target, results[target.scenario]);
+    return `${isMet ? '✓' : '✗'} ${target.what.replaceAll('`', '')}: ${valueOf(value, target)} (${target.bound} ${target.limit}${target.unit})`;
+  });
+}
+
+/**
+ * @param {object} run
+ * @param {Readonly<Record<string, import('./scenarios.mjs').Scenario>>} run.scenarios
+ * @param {Readonly<Record<string, Record<string, number[][]>>>} run.results
+ * @param {Awaited<ReturnType<typeof import('./packages.mjs').measureInstalls>>} run.installs
+ * @param {readonly string[]} run.machine
+ */
+export async function writePage({ scenarios, results, installs, machine }) {
+  await mkdir(images, { recursive: true });
+  const sections = { machine: machine.map((line) => `- ${line}`).join('\n'), targets: targetTable(results) };
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    const rows = summary(scenario, results[name]);
+    const chart = scenario.hasChart === false ? '' : `![${scenario.title}](images/performance-${name}.svg)\n\n`;
+    if (chart) await writeFile(join(images, `performance-${name}.svg`), chartOf(scenario, rows));
+    sections[name] = `${scenario.about}\n\n${chart}${tableOf(scenario, rows)}`;
+  }
+  if (installs) sections.install = installTable(installs);
+  const text = await readFile(page, 'utf8');
+  await writeFile(page, Object.entries(sections).reduce(replaced, text));
+}
+
+/** Each section stands between two comments, and all else on the page is written by hand. */
+function replaced(text, [name, section]) {
+  const [begin, end] = [`<!-- measured: ${name} -->`, `<!-- /measured: ${name} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/performance.md has no place for ${name}: ${begin} … ${end}`);
+  return `${text.slice(0, from + begin.length)}\n\n${section}\n\n${text.slice(to)}`;
+}
+
+function targetTable(results) {
+  const rows = targetsIn(results).map((target) => {
+    const { value, isMet } = judged(target, results[target.scenario]);
+    return [
+      target.what,
+      `${target.bound} ${target.limit}${target.unit}`,
+      valueOf(value, target),
+      isMet ? 'yes' : '**no**',
+    ];
+  });
+  return table(['what', 'target', 'measured', 'met'], rows);
+}
+
+function targetsIn(results) {
+  return targets.filter(({ scenario }) => results[scenario]);
+}
+
+function valueOf(value, { unit }) {
+  return `${number(value, unit === '' ? 0 : value < 100 ? 2 : 0)}${unit}`;
+}
+
+function tableOf(scenario, rows) {
+  const isOfContestants = scenario.titles === undefined;
+  const heads = ['', ...(isOfContestants ? ['tags', 'copies'] : []), ...scenario.columns.map(headOf)];
+  const isCompared = rows.length > 1;
+  const reference = rows.find(({ contestant }) => contestant === scenario.reference)?.title;
+  const lines = rows.map(({ contestant, title, values, ratio: times }) => {
+    const { tags, copies } = contestants[contestant] ?? {};
+    const traits = isOfContestants ? [tags ? 'yes' : 'no', copies] : [];
+    const cells = values.map((value, index) => number(value, scenario.columns[index].digits));
+    return [title, ...traits, ...cells, ...(isCompared ? [`${number(times, times < 10 ? 2 : 0)}×`] : [])];
+  });
+  return table([...heads, ...(isCompared ? [`times ${reference}`] : [])], lines);
+}
+
+function headOf({ title, unit }) {
+  return unit === '' ? title : `${title}, ${unit}`;
+}
+
+function installTable(installs) {
+  const size = ({ packages, bytes }) => [number(packages), `${number(bytes / 1e6, 1)} MB`];
+  const rows = installs.map(({ name, alone, adapters, complete }) => [
+    versionOf(name) === undefined ? name : `${name} ${versionOf(name)}`,
+    ...size(alone),
+    adapters.join(', ') || '–',
+    ...size(complete),
+  ]);
+  return table(['', 'packages', 'size', 'with', 'packages', 'size'], rows);
+}
+
+function table(heads, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function chartOf({ title, reference, better, columns }, rows) {
+  const [{ unit, digits }] = columns;
+  const bars = rows.map(({ contestant, title: label, values: [value] }) => {
+    const isOurs = contestants[contestant]?.isOurs ?? contestant === 'cachette';
+    const kind = isOurs ? 'ours' : contestant === reference ? 'reference' : 'bar';
+    return { label, value, text: `${number(value, digits)} ${unit}`.trim(), kind };
+  });
+  return barChart({ title, note: better === 'less' ? 'less is better' : 'more is better', bars });
+}
