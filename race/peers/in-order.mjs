@@ -18,6 +18,7 @@ const calm = {
   seed: 1,
   lacks: [],
   hasForeignBus: false,
+  late: 0,
   callers: [],
   faults: { commands: 0, messages: 0 },
   haste: 0,
