@@ -9,6 +9,7 @@ import { findMutants } from './find-mutants.mjs';
 import { explorePeers } from './peers/explore.mjs';
 import { areInstalled } from './peers/packages.mjs';
 import { peers } from './peers/peer.mjs';
+import { ownName, peerCells } from './peers/table.mjs';
 import { cells } from './table.mjs';
 
 const help = `npm run race -- [options]
@@ -22,8 +23,8 @@ for values that are stale after an invalidation.
   --seed SEED     one program, step by step, in the cells that --cell names
   --program JSON  the same for a program that was shown
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
-  --peer NAME     the part of the table that a black box can run, against a peer, or 'all' of them, and against Cachette; so many
-                  programs in each cell (default 500)
+  --peer NAME     the part of the table that a black box can run, against a peer, or 'all' of them, and against Cachette;
+                  --programs is for each cell then (default 500)
   --only TEXT     with --mutants: only those with this in their names
   --soak          ten million keys and tags and a million invalidations: does memory stay flat?
   --keys N        with --soak: so many keys
@@ -52,20 +53,24 @@ const { values } = parseArgs({
   },
 });
 
-const chosen = cells.filter(({ name }) => name.includes(values.cell));
+const { peer } = values;
+const known =
+  peer === undefined ? cells : peerCells.filter(({ subject }) => peer === 'all' || [peer, ownName].includes(subject));
+const chosen = known.filter(({ name }) => name.includes(values.cell));
 
 async function main() {
   if (values.help) return console.log(help);
-  if (values.list) return console.log(cells.map(({ name }) => name).join('\n'));
+  if (peer !== undefined && whatIsMissing(peer)) return fail(whatIsMissing(peer));
+  if (values.list) return console.log(known.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
   if (values.mutants) return (await findMutants({ write: values.write, only: values.only })) || fail();
   await ensureBuilt();
-  if (values.peer !== undefined) return (await againstPeers(values.peer)) || fail();
   if (values.soak)
     return (await (await import('./soak.mjs')).soak({ keys: Number(values.keys), write: values.write })) || fail();
   if (values.program !== undefined) return replay(chosen, () => JSON.parse(/** @type {string} */ (values.program)));
   if (values.seed !== undefined)
     return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
+  if (peer !== undefined) return (await againstPeers(peer)) || fail();
   const isRight = await explore(chosen, {
     programs: Number(values.programs ?? 72_000),
     from: Number(values.from),
@@ -75,13 +80,21 @@ async function main() {
 }
 
 /** @param {string} peer */
+function whatIsMissing(peer) {
+  if (peer !== 'all' && !peers.some(({ name }) => name === peer)) return `There is no peer '${peer}'.`;
+  return areInstalled() ? undefined : 'The peers are not installed; run: npm ci --prefix bench';
+}
+
+/** @param {string} peer */
 async function againstPeers(peer) {
-  const names = peers.map(({ name }) => name).filter((name) => peer === 'all' || peer === name);
-  if (names.length === 0) return fail(`There is no peer '${peer}'.`);
-  if (!areInstalled(names)) return fail('The peers are not installed; run: npm ci --prefix bench');
-  const { from, write } = values;
-  if (write && peer !== 'all') return fail('Only the tables of all peers are written: --peer all --write');
-  return explorePeers(names, { perCell: Number(values.programs ?? 500), from: Number(from), write });
+  const { from, write, cell } = values;
+  if (write && (peer !== 'all' || cell !== '')) return fail('Only the whole table is written: --peer all --write');
+  const perCell = Number(values.programs ?? 500);
+  return explorePeers(/** @type {import('./peers/table.mjs').PeerCell[]} */ (chosen), {
+    perCell,
+    from: Number(from),
+    write,
+  });
 }
 
 /** @param {string} [message] */

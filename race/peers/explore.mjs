@@ -10,7 +10,7 @@ import { noTally } from '../tally.mjs';
 import { carryOutAll } from '../workers.mjs';
 import { lasting } from './fleet.mjs';
 import { isStaleInOrder } from './in-order.mjs';
-import { ownName, peerCells } from './table.mjs';
+import { ownName } from './table.mjs';
 import { peersPage } from './page.mjs';
 import { peers } from './peer.mjs';
 import { inWords } from './words.mjs';
@@ -28,12 +28,11 @@ const programsAtOnce = 100;
 const storiesAtMost = 8;
 
 /**
- * @param {readonly string[]} names of peers
+ * @param {readonly PeerCell[]} cells
  * @param {{ readonly perCell: number, readonly from: number, readonly write: boolean }} options
  * @returns {Promise<boolean>} whether ours was never stale, and no program went wrong otherwise
  */
-export async function explorePeers(names, { perCell, from, write }) {
-  const cells = peerCells.filter(({ subject }) => names.includes(subject) || subject === ownName);
+export async function explorePeers(cells, { perCell, from, write }) {
   const began = performance.now();
   const library = await loadLibrary(builtLibrary);
   /** @type {Map<string, Seen>} */
@@ -48,9 +47,8 @@ export async function explorePeers(names, { perCell, from, write }) {
   const all = [...seen.values()];
   /** @type {Story[]} */
   const stories = [];
-  for (const { name, tells } of peers.filter((peer) => names.includes(peer.name))) {
-    const own = all.filter(({ cell }) => cell.subject === name);
-    const story = await shortestStory(own.find(({ cell }) => cell.name === `${name}: ${tells}`));
+  for (const { name, tells } of peers) {
+    const story = await shortestStory(seen.get(`${name}: ${tells}`));
     if (story) stories.push(story);
     if (story) tell(story);
   }
@@ -134,7 +132,8 @@ async function storyOf(cell, seed, beginning) {
 
 /** @param {Story} story */
 function tell({ cell, program, wrong, steps }) {
-  console.log(`\n${cell.name}: ${wrong}\n  as short as it gets: ${JSON.stringify(program)}`);
+  console.log(`\n${cell.name}: ${wrong}\n  as short as it gets:`);
   for (const [index, step] of steps.entries()) console.log(`  ${index + 1}. ${step}`);
-  console.log('');
+  const again = `--peer ${cell.subject} --cell '${cell.name}' --program '${JSON.stringify(program)}'`;
+  console.log(`  again, step by step: npm run race -- ${again}\n`);
 }

@@ -20,10 +20,6 @@ export function versionOfPeer(name) {
   return require(`${folder}/${name}/package.json`).version;
 }
 
-/**
- * @param {readonly string[]} names
- * @returns {boolean}
- */
-export function areInstalled(names) {
-  return names.every((name) => existsSync(`${folder}/${name}/package.json`));
+export function areInstalled() {
+  return existsSync(folder);
 }
