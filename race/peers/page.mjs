@@ -42,7 +42,7 @@ export function peersPage(all, stories, perCell) {
     `${count(perCell * all.length)} programs, ${perCell} in each cell.`,
     ...rules,
     inOrder(all),
-    summary(all),
+    summary(all.filter((seen) => !seen.isStaleInOrder)),
     ...unique(all.map(({ cell }) => cell.row.name)).map((row) => tableOf(row, byRow(row))),
     why,
     ...stories.map(told),
@@ -61,7 +61,7 @@ function summary(all) {
     return `| ${titleOf(subject)} | ${count(programs)} | ${count(stale)} | ${count(lasting)} |`;
   };
   return [
-    '| all cells that it has | programs | stale | and so until its time is over |',
+    '| the other cells | programs | stale | and so until its time is over |',
     '| --- | ---: | ---: | ---: |',
     ...subjectsOf(all).map(line),
   ].join('\n');
