@@ -33,8 +33,14 @@ const { values: options } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-if (options.help) console.log(help);
-else await main();
+try {
+  if (options.help) console.log(help);
+  else await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  // not at once: what was started is stopped when the process ends
+  process.exitCode = 1;
+}
 
 async function main() {
   const rounds = options.quick ? 1 : wholeNumber(options.rounds);

@@ -197,9 +197,11 @@ export class Member {
 
   /** Every entry with this row, the inner ones first. @param {number} row */
   async forget(row) {
-    const { one, page, list } = this.#methods;
+    const { one, page, list, both } = this.#methods;
     const results = [await one.forget(row)];
-    for (const each of [row, row - 1]) results.push(await page.forget(each), await list.forget(each));
+    for (const each of [row, row - 1]) {
+      for (const method of [list, page, both]) results.push(await method.forget(each));
+    }
     return { status: results.every(({ status }) => status === 'done') ? 'done' : 'deferred' };
   }
 
@@ -218,7 +220,8 @@ export class Member {
       ...options,
       resultTags: ({ rows }) => Object.keys(rows).map((row) => `row:${row}`),
     });
-    return { one, page, list };
+    const twice = async (/** @type {number} */ row) => this.#joined(await one(row), await list(row));
+    return { one, page, list, both: this.cache.wrap('both', twice, options) };
   }
 
   /**
@@ -251,12 +254,16 @@ export class Member {
   }
 
   /**
+   * As old as the older of them.
+   *
    * @param {Value} one
    * @param {Value} other
    * @returns {Value}
    */
   #joined(one, other) {
-    return { rows: { ...one.rows, ...other.rows }, atMs: Math.min(one.atMs, other.atMs) };
+    const rows = { ...one.rows };
+    for (const [row, version] of Object.entries(other.rows)) rows[row] = Math.min(version, rows[row] ?? version);
+    return { rows, atMs: Math.min(one.atMs, other.atMs) };
   }
 
   /** @param {import('cachette').Outcome} outcome */

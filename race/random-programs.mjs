@@ -7,12 +7,14 @@
  *   | { readonly do: 'pass', readonly ms: number }
  *   | { readonly do: 'rest' }
  *   | { readonly do: 'set clock', readonly behindMs: number }
- *   | { readonly do: 'pause', readonly ms: number }
+ *   | { readonly do: 'pause', readonly ms: number, readonly cuts: boolean }
  *   | { readonly do: 'evict' }
  *   | { readonly do: 'restart', readonly with: 'nothing' | 'snapshot' }
  *   | { readonly do: 'snapshot' }
- *   | { readonly do: 'interrupt' }} Op one thing that a caller does; `rest` waits for all that it began in the background
- * @typedef {'one' | 'page' | 'list'} Method tags told by the arguments, by cached calls inside, by the result
+ *   | { readonly do: 'interrupt' }} Op one thing that a caller does. `rest` waits for all that
+ *   its process does in the background; a `pause` that `cuts` loses the messages that came meanwhile
+ * @typedef {'one' | 'page' | 'list' | 'both'} Method tags told by the arguments, by cached calls inside, by the result, and one tag by
+ *   two calls inside
  * @typedef {{ readonly process: number, readonly ops: readonly Op[] }} Caller
  * @typedef {{ readonly commands: number, readonly messages: number }} Faults how often of 1
  * @typedef {NonNullable<import('cachette/testing').SimulatedServerOptions['lacks']>} Lacks

@@ -104,7 +104,10 @@ class Run {
         return undefined;
       case 'pause':
         process.pause();
-        this.#world.scheduler.after(op.ms, () => process.resume());
+        this.#world.scheduler.after(op.ms, () => {
+          if (op.cuts) this.#fleet.server.interrupt(process);
+          process.resume();
+        });
         return undefined;
       case 'evict':
         return this.#fleet.evict();
@@ -154,7 +157,7 @@ class Run {
       maxLifetime = ttlMs,
     } = /** @type {any} */ (cell.row.options ?? {});
     const livesMs = maxLifetime + staleWhileRevalidate + staleIfError;
-    return slackMs + (method === 'page' ? 2 : 1) * livesMs;
+    return slackMs + (method === 'page' || method === 'both' ? 2 : 1) * livesMs;
   }
 
   /**

@@ -41,6 +41,9 @@ export const ttlMs = 5_000;
 /** @type {readonly [Method, ...Method[]]} */
 const all = ['one', 'page', 'list'];
 
+/** @param {Random} random @returns {Op} */
+const pause = (random) => ({ do: 'pause', ms: random.below(3_000), cuts: random.chance(0.5) });
+
 /** @type {readonly Row[]} */
 export const rows = [
   {
@@ -88,7 +91,7 @@ export const rows = [
     shows: 'deferred',
   },
   { name: 'change feed', methods: all, columns: ['tag', 'clear'], isFed: true, shows: 'hits' },
-  { name: 'inherited and result tags', methods: ['page', 'list'], turns: 3, shows: 'hits' },
+  { name: 'inherited and result tags', methods: ['page', 'list', 'both'], turns: 3, shows: 'hits' },
   {
     name: 'leases of the bus',
     methods: ['one', 'one', 'page', 'list'],
@@ -96,7 +99,7 @@ export const rows = [
     faults: 0.7,
     passes: { often: 0.15, ms: [90, 400, 1_100] },
     disturbances: [
-      (random) => ({ do: 'pause', ms: random.below(3_000) }),
+      pause,
       () => ({ do: 'interrupt' }),
       (random) => ({ do: 'set clock', behindMs: random.below(20_000) - 10_000 }),
     ],
@@ -129,7 +132,7 @@ export const stores = [
       () => ({ do: 'evict' }),
       () => ({ do: 'snapshot' }),
       (random) => ({ do: 'restart', with: random.chance(0.5) ? 'snapshot' : 'nothing' }),
-      (random) => ({ do: 'pause', ms: random.below(3_000) }),
+      pause,
     ],
   },
 ];

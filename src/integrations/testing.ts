@@ -23,4 +23,9 @@ export {
   type StepOptions,
 } from './testing/scheduler.js';
 export { SimulatedBus } from './testing/simulated-bus.js';
-export { SimulatedServer, type SimulatedServerOptions } from './testing/simulated-server.js';
+export {
+  type ServerRow,
+  type ServerSnapshot,
+  SimulatedServer,
+  type SimulatedServerOptions,
+} from './testing/simulated-server.js';

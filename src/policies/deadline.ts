@@ -24,38 +24,41 @@ export class DeadlineError extends Error {
   }
 }
 
+/** Runs a task once after so many milliseconds; what it gives cancels that. */
+type After = (ms: number, task: () => void) => () => void;
+
 /** Lengths of time and timers. */
 export interface Time {
   /** Milliseconds that only grow. */
-  monotonicMs(): number;
+  readonly monotonicMs: () => number;
   /** Runs `task` once after `ms`, and keeps the process alive for it: somebody waits. The returned function cancels it. */
-  awaited(ms: number, task: () => void): () => void;
+  readonly awaited: After;
   /** Runs `task` once after `ms` without keeping the process alive; the returned function cancels it. */
-  later(ms: number, task: () => void): () => void;
+  readonly later: After;
   /**
    * Runs `task` once after `ms`. After something has blocked the process, timers run before the sockets are read, so that
    * answers which have long been here would all be too late: it runs only after the sockets were read once more.
    */
-  deadline(ms: number, task: () => void): () => void;
+  readonly deadline: After;
 }
 
 /** The machine's own. */
 export const machineTime: Time = {
   monotonicMs,
-  awaited(ms, task) {
+  awaited: (ms, task) => {
     const timer = setTimeout(task, ms);
     return () => {
       clearTimeout(timer);
     };
   },
-  later(ms, task) {
+  later: (ms, task) => {
     const timer = setTimeout(task, ms);
     timer.unref();
     return () => {
       clearTimeout(timer);
     };
   },
-  deadline(ms, task) {
+  deadline: (ms, task) => {
     const timer = setTimeout(() => setImmediate(task), ms);
     return () => {
       clearTimeout(timer);

@@ -211,13 +211,15 @@ describe('evict', () => {
 describe('partial', () => {
   it('carries out the first half and rejects', async () => {
     fault = { kind: 'partial' };
-    await expect(store.deleteMany(['a', 'x', 'b'])).rejects.toMatchObject(unreachable);
+    await expect(store.deleteMany(['a', 'b', 'x'])).rejects.toMatchObject(unreachable);
     expect([...server.data.keys()]).toEqual(['b']);
   });
 
   it('carries out nothing of one key', async () => {
     fault = { kind: 'partial' };
     await expect(store.set('a', 'new', 1_000)).rejects.toMatchObject(unreachable);
+    fault = { kind: 'partial' };
+    await expect(store.deleteMany(['a'])).rejects.toMatchObject(unreachable);
     expect(server.data.get('a')).toBe('A');
   });
 });
@@ -230,11 +232,21 @@ describe('closing', () => {
     void store.deleteMany(['b']);
     fault = { kind: 'reorder', ms: 50 };
     const overtaken = watched(store.deleteMany(['b']));
+    await clock.advance(0);
     await store.close();
     expect(clock.pending).toBe(0);
     await clock.advance(50);
     expect([delayed.state, overtaken.state]).toEqual(['BackendError: it is closed', 'BackendError: it is closed']);
     expect(server.log).toEqual([]);
+  });
+
+  it('repeats nothing that was to come twice', async () => {
+    fault = { kind: 'double', ms: 50 };
+    await store.deleteMany(['a']);
+    await store.close();
+    expect(clock.pending).toBe(0);
+    await clock.advance(50);
+    expect(server.log).toEqual(['deleteMany a']);
   });
 
   it('rejects commands without asking the plan, and closes nothing that was handed in', async () => {

@@ -8,9 +8,11 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Clock } from '../../base/clock.js';
+import { breakerLoaded } from '../../policies/breaker.js';
 import { nextTurn } from '../../policies/deadline.js';
 import { Random } from './random.js';
 
+/** How a {@link Scheduler} chooses. */
 export interface SchedulerOptions {
   /** What every choice follows from. Default 0. */
   readonly seed?: number | undefined;
@@ -25,6 +27,7 @@ export interface SchedulerOptions {
   readonly onStep?: ((step: string) => void) | undefined;
 }
 
+/** What binds a step. */
 export interface StepOptions {
   /** Whose it is: it waits while that process is paused, and never comes once it was killed. Default: nobody's. */
   readonly process?: SimulatedProcess | undefined;
@@ -32,6 +35,7 @@ export interface StepOptions {
   readonly line?: string | undefined;
 }
 
+/** The bounds of a run. */
 export interface RunOptions {
   /** After so many steps it is taken for endless, and the run rejects. Default 100,000. */
   readonly stepsAtMost?: number | undefined;
@@ -76,6 +80,7 @@ const epochMs = Date.UTC(2026, 0, 1);
  * ```
  */
 export class Scheduler {
+  /** Draws from the seed: for whatever else a test chooses at random. */
   readonly random: Random;
   /** Steps so far. */
   steps = 0;
@@ -136,6 +141,7 @@ export class Scheduler {
     let isOver = false;
     const end = (): void => void (isOver = true);
     work.then(end, end);
+    await breakerLoaded();
     const { random } = Math;
     Math.random = this.random.next;
     try {
@@ -208,6 +214,7 @@ export class Scheduler {
 
 /** A process of its own: its time, its timers, and whether it runs at all. Made by {@link Scheduler.process}. */
 export class SimulatedProcess implements Required<Clock> {
+  /** For the words of a step. */
   readonly name: string;
   /** How far its time of day is behind; may be set, as somebody sets a machine's clock. */
   behindMs: number;
@@ -222,10 +229,12 @@ export class SimulatedProcess implements Required<Clock> {
     this.behindMs = behindMs;
   }
 
+  /** Nothing of it happens now. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
 
+  /** Nothing of it happens any more. */
   get isKilled(): boolean {
     return this.#isKilled;
   }

@@ -8,6 +8,7 @@ interface Receiver {
   readonly subscriber: BusSubscriber;
 }
 
+/** Carries messages between simulated processes, in any order. For what else may befall them there is `faultyBus`. */
 export class SimulatedBus {
   readonly #scheduler: Scheduler;
   readonly #receivers = new Map<string, Receiver>();

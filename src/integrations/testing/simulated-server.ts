@@ -7,6 +7,7 @@ import type { Backend } from '../../stores/backend.js';
 import type { BusSubscriber, StoreBus } from '../../stores/bus.js';
 import type { Scheduler, SimulatedProcess } from './scheduler.js';
 
+/** What a {@link SimulatedServer} is like. */
 export interface SimulatedServerOptions {
   /**
    * What the server cannot do. Default: it can do all of it, as Redis.
@@ -18,22 +19,44 @@ export interface SimulatedServerOptions {
   readonly lacks?: readonly ('add' | 'touch' | 'bus' | 'runId' | 'atomicity')[] | undefined;
 }
 
-interface Row {
+/** A text on a {@link SimulatedServer}. */
+export interface ServerRow {
+  /** What was written. */
   readonly text: string;
+  /** When it ends, by the scheduler's time; `Infinity`: never. */
   readonly endsAtMs: number;
 }
 
-type Rows = ReadonlyMap<string, Row>;
+/** What a {@link SimulatedServer} had at one moment. */
+export type ServerSnapshot = ReadonlyMap<string, ServerRow>;
 
 /** A command failed as the connection was lost. */
 class ConnectionLostError extends Error {
   readonly failure = 'unreachable';
 }
 
+/**
+ * A server that simulated processes share.
+ *
+ * @example
+ * ```ts
+ * import { createCache } from 'cachette';
+ * import { Scheduler, SimulatedServer } from 'cachette/testing';
+ *
+ * const scheduler = new Scheduler();
+ * const server = new SimulatedServer(scheduler, { lacks: ['bus'] });
+ * const process = scheduler.process('one');
+ * const cache = createCache(server.connect(process), { clock: process });
+ *
+ * await scheduler.run(cache.getOrLoad('greeting', async () => 'hello'));
+ * await scheduler.advance(10);
+ * server.keys.length; // => 4
+ * ```
+ */
 export class SimulatedServer {
   readonly #scheduler: Scheduler;
   readonly #lacks: ReadonlySet<string>;
-  #rows = new Map<string, Row>();
+  #rows = new Map<string, ServerRow>();
   #runs = 1;
   readonly #connections = new Set<Connection>();
   readonly #subscriptions = new Set<Subscription>();
@@ -68,12 +91,12 @@ export class SimulatedServer {
   }
 
   /** What it has now, to be restarted with. */
-  snapshot(): Rows {
+  snapshot(): ServerSnapshot {
     return new Map(this.#rows);
   }
 
   /** Every connection and subscription is lost, and made again at once. `rows`: what it comes back with; default nothing. */
-  restart(rows: Rows = new Map()): void {
+  restart(rows: ServerSnapshot = new Map()): void {
     this.#runs++;
     this.#rows = new Map(this.#lacks.has('runId') ? [] : rows);
     for (const connection of this.#connections) connection.session++;
