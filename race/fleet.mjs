@@ -12,7 +12,7 @@
  * @typedef {import('./tally.mjs').Tally} Tally
  * @typedef {typeof import('cachette') & typeof import('cachette/testing')} Library
  * @typedef {{ readonly program: Program, readonly cell: Cell, readonly library: Library, readonly scheduler: Scheduler,
- *   readonly judge: import('./judge.mjs').Judge, readonly tally: Tally }} World
+ *   readonly judge: import('./judge.mjs').Judge, readonly tally: Tally, readonly say?: (step: string) => void }} World
  */
 
 import { Feed } from './feed.mjs';
@@ -80,6 +80,9 @@ export class Fleet {
     const living = this.members.filter(({ process }) => !process.isKilled);
     await scheduler.run(Promise.all(living.map(({ cache }) => cache.close())), { stepsAtMost: 20_000 });
   }
+
+  /** Gives back what was borrowed for the run: nothing. */
+  dispose() {}
 
   get feed() {
     return this.#feed;

@@ -6,6 +6,10 @@ import { randomProgram } from './random-programs.mjs';
 import { replay } from './replay.mjs';
 import { explore } from './explore.mjs';
 import { findMutants } from './find-mutants.mjs';
+import { explorePeers } from './peers/explore.mjs';
+import { areInstalled } from './peers/packages.mjs';
+import { peers } from './peers/peer.mjs';
+import { ownName, peerCells } from './peers/table.mjs';
 import { cells } from './table.mjs';
 
 const help = `npm run race -- [options]
@@ -19,6 +23,8 @@ for values that are stale after an invalidation.
   --seed SEED     one program, step by step, in the cells that --cell names
   --program JSON  the same for a program that was shown
   --mutants       puts faults into the sources, one by one, and looks whether the programs find them
+  --peer NAME     the part of the table that a black box can run, against a peer, or 'all' of them, and against Cachette;
+                  --programs is for each cell then (default 500)
   --only TEXT     with --mutants: only those with this in their names
   --soak          ten million keys and tags and a million invalidations: does memory stay flat?
   --keys N        with --soak: so many keys
@@ -31,12 +37,13 @@ Exits with 1 if anything was wrong.
 
 const { values } = parseArgs({
   options: {
-    programs: { type: 'string', default: '72000' },
+    programs: { type: 'string' },
     cell: { type: 'string', default: '' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     program: { type: 'string' },
     mutants: { type: 'boolean', default: false },
+    peer: { type: 'string' },
     only: { type: 'string', default: '' },
     soak: { type: 'boolean', default: false },
     keys: { type: 'string', default: '10000000' },
@@ -46,15 +53,20 @@ const { values } = parseArgs({
   },
 });
 
-const chosen = cells.filter(({ name }) => name.includes(values.cell));
+const { peer } = values;
+const known =
+  peer === undefined ? cells : peerCells.filter(({ subject }) => peer === 'all' || [peer, ownName].includes(subject));
+const chosen = known.filter(({ name }) => name.includes(values.cell));
 
-const programs = Number(values.programs);
+/** Of the whole table; for peers, in each cell. */
+const programs = Number(values.programs ?? (peer === undefined ? 72_000 : 500));
 
 async function main() {
   if (values.help) return console.log(help);
   if (!Number.isSafeInteger(programs) || programs < 1)
     return fail(`--programs is '${values.programs}'; write a whole number from 1.`);
-  if (values.list) return console.log(cells.map(({ name }) => name).join('\n'));
+  if (peer !== undefined && whatIsMissing(peer)) return fail(whatIsMissing(peer));
+  if (values.list) return console.log(known.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
   if (values.mutants) return (await findMutants({ write: values.write, only: values.only })) || fail();
   await ensureBuilt();
@@ -63,12 +75,30 @@ async function main() {
   if (values.program !== undefined) return replay(chosen, () => JSON.parse(/** @type {string} */ (values.program)));
   if (values.seed !== undefined)
     return replay(chosen, (cell, { Random }) => randomProgram(Number(values.seed), cell, Random));
+  if (peer !== undefined) return (await againstPeers(peer)) || fail();
   const isRight = await explore(chosen, {
     programs,
     from: Number(values.from),
     write: values.write,
   });
   return isRight || fail();
+}
+
+/** @param {string} peer */
+function whatIsMissing(peer) {
+  if (peer !== 'all' && !peers.some(({ name }) => name === peer)) return `There is no peer '${peer}'.`;
+  return areInstalled() ? undefined : 'The peers are not installed; run: npm ci --prefix bench';
+}
+
+/** @param {string} peer */
+async function againstPeers(peer) {
+  const { from, write, cell } = values;
+  if (write && (peer !== 'all' || cell !== '')) return fail('Only the whole table is written: --peer all --write');
+  return explorePeers(/** @type {import('./peers/table.mjs').PeerCell[]} */ (chosen), {
+    perCell: programs,
+    from: Number(from),
+    write,
+  });
 }
 
 /** @param {string} [message] */

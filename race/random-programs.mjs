@@ -37,7 +37,7 @@
 /** @typedef {import('./table.mjs').Cell} Cell */
 
 /** Few, so that callers meet. */
-const rows = 2;
+export const rows = 2;
 
 /** Redis most often; Redis without its bus, memcached, and a Keyv that can do the least. @type {readonly [Lacks, ...Lacks[]]} */
 const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'touch', 'bus', 'runId']];

@@ -25,11 +25,12 @@ const stepsAtMost = 20_000;
  */
 export async function runProgram(program, cell, library, tally, onStep) {
   const { seed, haste, stalls } = program;
+  const { open = openFleet } = cell;
   const scheduler = new library.Scheduler({ seed, haste, stalls, ...(onStep && { onStep }) });
   const judge = new Judge();
   /** @type {World} */
-  const world = { program, cell, library, scheduler, judge, tally };
-  const fleet = new Fleet(world);
+  const world = { program, cell, library, scheduler, judge, tally, ...(onStep && { say: onStep }) };
+  const fleet = await open(world);
   try {
     await fleet.warmUp();
     const run = new Run(world, fleet, onStep);
@@ -37,10 +38,17 @@ export async function runProgram(program, cell, library, tally, onStep) {
     await fleet.close();
   } catch (error) {
     judge.failed(`HANG: ${error.message}`);
+  } finally {
+    fleet.dispose();
   }
   tally.programs++;
   tally.steps += scheduler.steps;
   return judge.wrong;
+}
+
+/** @param {World} world */
+function openFleet(world) {
+  return new Fleet(world);
 }
 
 class Run {

@@ -27,7 +27,13 @@
  *   readonly faults: boolean,
  *   readonly disturbances?: readonly ((random: Random) => Op)[],
  * }} StoreKind
- * @typedef {{ readonly name: string, readonly row: Row, readonly column: Column, readonly store: StoreKind }} Cell
+ * @typedef {{
+ *   readonly name: string,
+ *   readonly row: Row,
+ *   readonly column: Column,
+ *   readonly store: StoreKind,
+ *   readonly open?: (world: import('./fleet.mjs').World) => any,
+ * }} Cell `open`: makes the simulated processes, unless they are the usual ones
  */
 
 export const ttlMs = 5_000;

@@ -1,8 +1,10 @@
 /** A process that runs programs: a range of seeds of one cell at a time, told by the parent. Failing ones are made short. */
 
 import { loadLibrary } from './library.mjs';
-import { lengthOf, randomProgram, shorterPrograms } from './random-programs.mjs';
+import { randomProgram } from './random-programs.mjs';
 import { runProgram } from './run-program.mjs';
+import { shortened } from './shorten.mjs';
+import { peerCells } from './peers/table.mjs';
 import { cells } from './table.mjs';
 import { noTally } from './tally.mjs';
 
@@ -16,9 +18,6 @@ import { noTally } from './tally.mjs';
  * @typedef {{ readonly tally: import('./tally.mjs').Tally, readonly failures: readonly Failure[] }} Done
  */
 
-/** A shorter program is tried in so many orders. */
-const schedules = 40;
-
 /** @type {Map<string, Promise<Library>>} */
 const libraries = new Map();
 
@@ -26,7 +25,7 @@ const libraries = new Map();
 async function carryOut({ library: where, cell: name, from, count, stopsAtFirst = false, shrinks = true }) {
   if (!libraries.has(where)) libraries.set(where, loaded(where));
   const library = /** @type {Library} */ (await libraries.get(where));
-  const cell = /** @type {Cell} */ (cells.find((each) => each.name === name));
+  const cell = /** @type {Cell} */ ([...cells, ...peerCells].find((each) => each.name === name));
   const tally = noTally();
   /** @type {Failure[]} */
   const failures = [];
@@ -34,7 +33,9 @@ async function carryOut({ library: where, cell: name, from, count, stopsAtFirst 
     const program = randomProgram(seed, cell, library.Random);
     const wrong = await runProgram(program, cell, library, tally);
     if (wrong.length === 0) continue;
-    failures.push({ seed, wrong, shortest: shrinks ? await shortest(program, cell, library) : program });
+    const fails = async (/** @type {Program} */ shorter) =>
+      (await runProgram(shorter, cell, library, noTally())).length > 0;
+    failures.push({ seed, wrong, shortest: shrinks ? await shortened(program, fails) : program });
     if (stopsAtFirst) break;
   }
   return { tally, failures };
@@ -46,36 +47,6 @@ async function loaded(where) {
   const cell = /** @type {Cell} */ (cells.find(({ store }) => store.name === 'tiers'));
   await runProgram(randomProgram(1, cell, library.Random), cell, library, noTally());
   return library;
-}
-
-/**
- * @param {Program} program
- * @param {Cell} cell
- * @param {Library} library
- */
-async function shortest(program, cell, library) {
-  let best = program;
-  for (;;) {
-    const shorter = await firstFailing(shorterPrograms(best), cell, library);
-    if (!shorter) return best;
-    best = shorter;
-  }
-}
-
-/**
- * @param {Iterable<Program>} programs
- * @param {Cell} cell
- * @param {Library} library
- */
-async function firstFailing(programs, cell, library) {
-  for (const candidate of programs) {
-    if (lengthOf(candidate) === 0) continue;
-    for (let schedule = 0; schedule < schedules; schedule++) {
-      const program = { ...candidate, seed: schedule === 0 ? candidate.seed : schedule };
-      if ((await runProgram(program, cell, library, noTally())).length > 0) return program;
-    }
-  }
-  return undefined;
 }
 
 process.on('message', (/** @type {Job} */ job) => {
