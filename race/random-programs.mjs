@@ -50,8 +50,9 @@ const servers = [[], [], [], ['bus'], ['bus', 'runId', 'atomicity'], ['add', 'to
  */
 export function randomProgram(seed, { row, column, store }, Random) {
   const random = new Random(seed);
-  const processes = store.processes === 1 ? 1 : 1 + random.below(store.processes);
-  const callers = Math.max(2, processes) + random.below(3);
+  // Most races need two processes, and two callers in one of them.
+  const processes = Math.min(store.processes, random.pick([1, 2, 2, 2, 3, 4]));
+  const callers = Math.max(processes, 3 + random.below(3));
   const hasFaults = store.faults && random.chance(row.faults ?? 0.4);
   const often = hasFaults ? random.pick([0.02, 0.1, 0.3]) : 0;
   const disturbances = [...(row.disturbances ?? []), ...(hasFaults ? (store.disturbances ?? []) : [])];
@@ -82,7 +83,7 @@ export function randomProgram(seed, { row, column, store }, Random) {
     faults: { commands: column.name === 'forget' ? 0 : often, messages: often },
     // A write that outlives its deadline may bring back what was forgotten, as the docs say.
     stalls: random.pick([0, 0.1, 0.1, 0.3]),
-    haste: column.name === 'forget' ? 0 : random.pick([0, 0.02, 0.1]),
+    haste: column.name === 'forget' ? 0 : random.pick(row.haste ?? [0, 0.02, 0.1]),
   };
 }
 

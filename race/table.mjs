@@ -15,6 +15,7 @@
  *   readonly disturbances?: readonly ((random: Random) => Op)[],
  *   readonly disturbed?: number,
  *   readonly faults?: number,
+ *   readonly haste?: readonly [number, ...number[]],
  *   readonly turns?: number,
  *   readonly memory?: { readonly maxEntries: number },
  *   readonly isFed?: boolean,
@@ -41,8 +42,15 @@ export const ttlMs = 5_000;
 /** @type {readonly [Method, ...Method[]]} */
 const all = ['one', 'page', 'list'];
 
+/** @param {Random} random */
+const aboutALease = (random) => 850 + random.below(200);
+
 /** @param {Random} random @returns {Op} */
-const pause = (random) => ({ do: 'pause', ms: random.below(3_000), cuts: random.chance(0.5) });
+const pause = (random) => ({
+  do: 'pause',
+  ms: random.chance(0.5) ? random.below(3_000) : aboutALease(random),
+  cuts: random.chance(0.5),
+});
 
 /** @type {readonly Row[]} */
 export const rows = [
@@ -96,7 +104,8 @@ export const rows = [
     name: 'leases of the bus',
     methods: ['one', 'one', 'page', 'list'],
     stores: ['tiers'],
-    faults: 0.7,
+    faults: 0.3,
+    haste: [0.02, 0.02, 0.1],
     passes: { often: 0.15, ms: [90, 400, 1_100] },
     disturbances: [
       pause,

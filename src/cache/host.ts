@@ -47,8 +47,8 @@ export const methodHost: unique symbol = Symbol.for('cachette.host') as never;
  *
  * @throws CacheConfigError if it returned no promise: its callers would suddenly get one
  */
-export function runOriginal(source: MethodSource, self: unknown, args: unknown[]): PromiseLike<unknown> {
-  const returned: unknown = source.original.apply(self, args);
+export function runOriginal(source: MethodSource, self: unknown, args: readonly unknown[]): PromiseLike<unknown> {
+  const returned: unknown = source.original.apply(self, args as unknown[]);
   if (isThenable(returned)) return returned;
   throw new CacheConfigError({
     where: source.name,

@@ -83,26 +83,30 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   call(self: unknown, args: unknown[]): Promise<unknown> {
-    return this.callWith(self, args, (signal) =>
-      runOriginal(this.source, self, signal ? withSignal(args, signal) : args),
-    );
+    return this.callWith(self, args, undefined);
   }
 
-  /** The same with another function to run instead of the method. */
-  callWith(self: unknown, args: unknown[], run: Run): Promise<unknown> {
+  /** The same with another function to run instead of the method. What a hit has no use for is not made for it. */
+  callWith(self: unknown, args: unknown[], other: Run | undefined): Promise<unknown> {
     const scope = currentScope();
     const unused = this.#whyUnused(scope, self, args);
-    if (unused !== undefined) return this.#runPlain(scope, { self, run }, unused);
+    if (unused !== undefined) return this.#runPlain(scope, { self, run: other ?? this.#runOf(self, args) }, unused);
     const keyed = this.#keyed(self, args);
-    if (keyed.key === undefined) return this.#runPlain(scope, { self, run }, keyed.reason);
+    if (keyed.key === undefined)
+      return this.#runPlain(scope, { self, run: other ?? this.#runOf(self, args) }, keyed.reason);
     const { key, place } = keyed;
-    const called = { key, self, args };
-    const local = this.#mayPeek(scope) ? this.#peek(scope, called) : undefined;
+    const local = this.#mayPeek(scope) ? this.#peek(scope, key, self, args) : undefined;
     if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local))
-      refresh(this.#core, this.#subject(place, called, run), local.entry);
+      refresh(this.#core, this.#subject(place, { key, self, args }, other), local.entry);
     const served = local && this.#serve(local, scope, key, place);
-    if (served && this.#policy.verify > 0) verify(this.#core, this.#subject(place, called, run), local.entry);
-    return served ?? this.#callStore(scope, this.#subject(place, called, run));
+    if (served && this.#policy.verify > 0)
+      verify(this.#core, this.#subject(place, { key, self, args }, other), local.entry);
+    return served ?? this.#callStore(scope, this.#subject(place, { key, self, args }, other));
+  }
+
+  /** The method, for one call. */
+  #runOf(self: unknown, args: readonly unknown[]): Run {
+    return (signal) => runOriginal(this.source, self, signal ? withSignal(args, signal) : args);
   }
 
   /** Inside a transaction an entry is held against what is pending there, and its window does not slide. */
@@ -149,7 +153,7 @@ export class CachedMethod implements CachedMethodHandle {
     return new CacheConfigError({ where: this.#policy.where, what, instead: 'such calls are never cached' });
   }
 
-  #subject(place: Place, { key, self, args }: CalledWith, run: Run): Subject {
+  #subject(place: Place, { key, self, args }: CalledWith, other: Run | undefined): Subject {
     return {
       policy: this.#policy,
       format: this.#format,
@@ -160,7 +164,7 @@ export class CachedMethod implements CachedMethodHandle {
       self,
       args,
       keyNow: () => this.#keyed(self, args).key,
-      run,
+      run: other ?? this.#runOf(self, args),
     };
   }
 
@@ -175,7 +179,7 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
-  #peek({ isStrong }: Scope, { key, self, args }: CalledWith): LocalHit | undefined {
+  #peek({ isStrong }: Scope, key: string, self: unknown, args: readonly unknown[]): LocalHit | undefined {
     const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
     // Which version is the current one only the method's own function knows.
     if (!local || local.entry.version !== undefined) return undefined;

@@ -20,7 +20,7 @@ export function callersSignal(args: readonly unknown[]): AbortSignal | undefined
 }
 
 /** `args` with `signal` in the place of the caller's own; objects that hold one are copied. */
-export function withSignal(args: unknown[], signal: () => AbortSignal): unknown[] {
+export function withSignal(args: readonly unknown[], signal: () => AbortSignal): readonly unknown[] {
   if (signalsIn(args).length === 0) return args;
   const replaced = (value: unknown): unknown => (isAbortSignal(value) ? signal() : value);
   return args.map((arg) => {
