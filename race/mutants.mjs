@@ -120,13 +120,6 @@ export const mutants = [
     cells: /leases of the bus . tag . tiers/,
   },
   {
-    name: 'a late heartbeat taken for a good one',
-    file: 'policies/lease.ts',
-    find: '    if (sentAt === undefined || sentAt + leaseMs <= nowMs) return;',
-    replace: '    if (sentAt === undefined) return;\n    this.#until = nowMs + leaseMs;',
-    cells: /leases of the bus . tag . tiers/,
-  },
-  {
     name: 'leases never end',
     file: 'policies/lease.ts',
     find: '    return nowMs < this.#until && this.#returned >= beatsToTrust ? this.#era : 0;',
@@ -169,20 +162,6 @@ export const mutants = [
     find: `      this.#undelivered.add(names);
       return undefined;`,
     replace: '      return undefined;',
-    cells: /replay . tag . (shared|tiers)/,
-  },
-  {
-    name: 'refused only when the reply is judged',
-    file: 'stores/undelivered.ts',
-    find: '    return (name) => atSending.has(name) || this.#names.has(name);',
-    replace: '    return (name) => this.#names.has(name) && atSending.size >= 0;',
-    cells: /replay . tag . (shared|tiers)/,
-  },
-  {
-    name: 'refused only when the read is sent',
-    file: 'stores/undelivered.ts',
-    find: '    if (this.isEmpty) return (name) => this.#names.has(name);\n',
-    replace: '    if (this.isEmpty) return () => false;\n',
     cells: /replay . tag . (shared|tiers)/,
   },
   {
