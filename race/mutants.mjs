@@ -187,14 +187,6 @@ export const mutants = [
     cells: /(foreground|replay) . tag . (shared|tiers)/,
   },
   {
-    name: 'a read that spans a reconnect',
-    file: 'stores/servers.ts',
-    find: `    if (this.#backend.session === session) return answer;
-    throw new ReconnectedError();`,
-    replace: '    return this.#checked === session || session ? answer : answer;',
-    cells: /(foreground|replay) . tag . (shared|tiers)/,
-  },
-  {
     name: 'forget does not wait for its own write',
     file: 'cache/core.ts',
     find: `      await this.writes.settled(key);
@@ -227,7 +219,7 @@ export const mutants = [
     name: 'what is invalidated is served as if it were merely old',
     file: 'cache/judgement.ts',
     find: '    const isSoft = names.isTag(name) && generations.some(([other]) => other === names.hard(name));',
-    replace: '    const isSoft = generations.length > 0 && names.isTag(name);',
+    replace: '    const isSoft = generations.length > 0 && names !== undefined;',
     cells: /(background refresh|soft timeout) . tag/,
   },
   {
@@ -243,20 +235,5 @@ export const mutants = [
     find: '  isExpired(now: number): boolean {\n',
     replace: '  isExpired(now: number): boolean {\n    if (now > 0) return false;\n',
     cells: /foreground . tag . (memory|tiers)/,
-  },
-  {
-    name: 'sliding without an end',
-    file: 'base/entry.ts',
-    find: '  return Math.min(windowEnd, entry.writtenAt + entry.maxLifetimeMs) - now;',
-    replace: '  return windowEnd - now;',
-    cells: /sliding touch . tag/,
-  },
-  {
-    name: 'promoted with a new time',
-    file: 'stores/tiers.ts',
-    find: '      this.#residents.keep(key, entry, this.#clock.now());\n    } catch {',
-    replace:
-      '      const now = this.#clock.now();\n      this.#residents.keep(key, { ...entry, writtenAt: now, accessedAt: now }, now);\n    } catch {',
-    cells: /(promotion|foreground|background refresh|soft timeout) . tag . tiers/,
   },
 ];

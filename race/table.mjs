@@ -57,7 +57,7 @@ export const rows = [
   {
     name: 'foreground',
     methods: ['one', 'one', 'one', 'page', 'list'],
-    passes: { often: 0.05, ms: [300, ttlMs + 4_000] },
+    passes: { often: 0.05, ms: [300, ttlMs * 0.8, ttlMs + 4_000] },
     shows: 'hits',
   },
   { name: 'joiner', methods: ['one', 'one', 'page', 'list'], turns: 8, shows: 'joined' },
@@ -81,12 +81,13 @@ export const rows = [
     methods: ['one', 'one', 'page', 'list'],
     stores: ['tiers'],
     memory: { maxEntries: 2 },
+    passes: { often: 0.1, ms: [300, ttlMs * 0.8] },
     shows: 'promoted',
   },
   {
     name: 'sliding touch',
     methods: ['one', 'one', 'page', 'list'],
-    options: { sliding: true, maxLifetime: 4 * ttlMs },
+    options: { sliding: true, maxLifetime: 1.2 * ttlMs },
     passes: { often: 0.2, ms: [ttlMs * 0.3, ttlMs * 0.7] },
     shows: 'hits',
   },
