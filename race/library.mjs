@@ -12,7 +12,7 @@ import { root } from '../scripts/run.mjs';
  * @typedef {{ readonly file: string, readonly find: string, readonly replace: string }} Change
  */
 
-/** @returns {string} where the built package is */
+/** Stands for the built package where the path of another one may stand. @type {string} */
 export const builtLibrary = 'cachette';
 
 /**

@@ -1,7 +1,8 @@
 /**
  * What .ci/run does once the packages are installed: the servers, the tests, the checks, the build, what an import costs,
- * the example, and the tests on the other Node versions. Goes on after a failure, so that one run shows all of them. The
- * last line counts: each test is one, and so is each check and each step that is no test.
+ * the example, some of the races and of the measurements, and the tests on the other Node versions. Goes on after a failure,
+ * so that one run shows all of them. The last line counts: each test is one, and so is each check and each step that is no
+ * test.
  */
 
 import { readFile, rm } from 'node:fs/promises';
