@@ -134,6 +134,28 @@ describe('a breaker that is open', () => {
   });
 });
 
+describe('callers who ask again at once, and whom memory answers while the store is silent', () => {
+  it.each(['no answer yet', 'an open breaker'])('do not keep the process from its sockets: %s', async (why) => {
+    const shelf = new Shelf();
+    const cache = createCache(['memory://', shelf.store], { deadline: 50, outageGrace: '1m' });
+    cache.on('warning', () => {}); // that there is no bus
+    const read = cache.wrap('read', async (id: string) => id, { tags: (id) => `row:${id}` });
+    await read('x');
+    shelf.silent = true;
+    if (why === 'an open breaker') await openBreaker({ cache } as ReturnType<typeof cacheOn>);
+    let [hasTurned, calls] = [false, 0];
+    // The first answer comes after the deadline, and all others in the same turn, if nothing makes the loop turn.
+    await read('x');
+    setImmediate(() => (hasTurned = true));
+    while (!hasTurned && calls < 10_000) {
+      await read('x');
+      calls++;
+    }
+    expect(calls).toBeLessThan(10_000);
+    await cache.close();
+  });
+});
+
 describe('a deadline', () => {
   it('does not pass over an answer that came while the process was blocked', async () => {
     const server = await startRedis({});

@@ -117,3 +117,11 @@ describe('once open', () => {
     jest.useRealTimers();
   });
 });
+
+it('lets the event loop turn while it refuses, as a probe is answered over a socket', async () => {
+  await fail(5);
+  let hasTurned = false;
+  setImmediate(() => (hasTurned = true));
+  await asked();
+  expect(hasTurned).toBe(true);
+});

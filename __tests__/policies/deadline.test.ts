@@ -1,6 +1,11 @@
 import { DeadlineError, later, withDeadline } from '../../src/policies/deadline.js';
 import { Gate } from '../support/stepped-backend.js';
 
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
+
 describe('a deadline', () => {
   it('hands on what is in time, and errors as the same object', async () => {
     const error = new Error('mine');
@@ -54,9 +59,33 @@ describe('a deadline', () => {
   it('does not end before an answer that has come while the process was blocked', async () => {
     const answer = new Promise((resolve) => setImmediate(() => resolve('answer')));
     const waiting = withDeadline(answer, 1);
-    const until = performance.now() + 20;
-    while (performance.now() < until);
+    block(20);
     await expect(waiting).resolves.toBe('answer');
+  });
+
+  it('gives what could not be sent while the process was blocked the same time again', async () => {
+    const send = () => new Promise((answered) => setTimeout(() => answered('answer'), 5));
+    const answer = new Promise(setImmediate).then(send);
+    const waiting = withDeadline(answer, 100);
+    block(200);
+    await expect(waiting).resolves.toBe('answer');
+  });
+
+  it('ends after the process was blocked as well', async () => {
+    const waiting = withDeadline(new Promise(() => {}), 10);
+    block(100);
+    await expect(waiting).rejects.toBeInstanceOf(DeadlineError);
+  });
+
+  it('that was cancelled after the process was blocked says nothing any more', async () => {
+    const [gate, late] = [new Gate(), [] as unknown[]];
+    const waiting = withDeadline(gate.promise, 10, { onLate: (error) => late.push(error) });
+    block(100);
+    await new Promise(setImmediate);
+    gate.open();
+    await waiting;
+    await withDeadline(new Promise(() => {}), 20).catch(() => undefined);
+    expect(late).toEqual([]);
   });
 });
 

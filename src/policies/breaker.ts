@@ -2,7 +2,7 @@
 
 import type { CircuitBreakerPolicy } from 'cockatiel';
 
-import { machineTime, type Time } from './deadline.js';
+import { machineTime, type Time, turnOver } from './deadline.js';
 
 /** The breaker is open: the server was not asked. */
 export class BreakerOpenError extends Error {
@@ -59,8 +59,14 @@ export class Breaker {
   #runBy<T>(loaded: Library, work: () => Promise<T>): Promise<T> {
     const policy = (this.#policy ??= this.#newPolicy(loaded));
     // The policy would let everybody wait for the end of the probe, which may be a whole deadline.
-    if (this.#state === 'probing' || this.#isResting) return Promise.reject(new BreakerOpenError());
+    if (this.#state === 'probing' || this.#isResting) return this.#refuse();
     return policy.execute(work);
+  }
+
+  /** Not at once: a loop of calls that are refused would keep the process from reading the answer to the probe. */
+  async #refuse(): Promise<never> {
+    await turnOver();
+    throw new BreakerOpenError();
   }
 
   get #isResting(): boolean {

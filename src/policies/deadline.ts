@@ -16,6 +16,21 @@ export function nextTurn(task: () => void): void {
   setImmediate(task);
 }
 
+let turn: Promise<void> | undefined;
+
+/**
+ * Resolves in the next turn of the event loop. An answer that needs no I/O waits for this now and then: callers who ask
+ * again at once would otherwise keep the process from the sockets and timers that could end what they are answered with.
+ */
+export function turnOver(): Promise<void> {
+  return (turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  }));
+}
+
 /** The operation had no answer in time. It may still be carried out. */
 export class DeadlineError extends Error {
   constructor(ms: number) {
@@ -37,10 +52,14 @@ export interface Time {
   readonly later: After;
   /**
    * Runs `task` once after `ms`. After something has blocked the process, timers run before the sockets are read, so that
-   * answers which have long been here would all be too late: it runs only after the sockets were read once more.
+   * answers which have long been here would all be too late: it runs only after the sockets were read once more. Where the
+   * process was blocked for long, what is waited for may not even have been sent: then it is given the same time again.
    */
   readonly deadline: After;
 }
+
+/** A timer that is so late was kept from running. */
+const blockedMs = 50;
 
 /** The machine's own. */
 export const machineTime: Time = {
@@ -59,7 +78,12 @@ export const machineTime: Time = {
     };
   },
   deadline: (ms, task) => {
-    const timer = setTimeout(() => setImmediate(task), ms);
+    const dueAtMs = monotonicMs() + ms;
+    const isOver = (): void => void setImmediate(task);
+    let timer = setTimeout(() => {
+      if (monotonicMs() - dueAtMs < blockedMs) isOver();
+      else timer = setTimeout(isOver, ms);
+    }, ms);
     return () => {
       clearTimeout(timer);
     };

@@ -9,7 +9,7 @@ import { type Entry, type Generation, keptMs, type Lifetime, remainingMs } from 
 import type { CacheProblem } from '../base/events.js';
 import type { BusState, StoreState } from '../base/insight.js';
 import { Breaker, BreakerOpenError } from '../policies/breaker.js';
-import { DeadlineError, nextTurn, type Time, timeOf, withDeadline } from '../policies/deadline.js';
+import { DeadlineError, type Time, timeOf, turnOver, withDeadline } from '../policies/deadline.js';
 import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens } from '../policies/generations.js';
 import { type Backend, failureOf } from './backend.js';
 import { Batch } from './batch.js';
@@ -59,10 +59,10 @@ export class SharedStore implements Store {
   readonly #wanted = new LRUCache<string, number>(atMost(rememberedTouches));
   #loading: Promise<unknown> | undefined;
   /**
-   * A deadline has passed in this very turn of the event loop. Who reads now has waited for just that, for a write of its
-   * key, say, or a delivery, and does not wait for a second one.
+   * A deadline has passed in this very turn of the event loop; resolves when that is over. Who reads now has waited for just
+   * that, for a write of its key, say, or a delivery, and does not wait for a second one.
    */
-  #isSilent = false;
+  #silence: Promise<void> | undefined;
   /**
    * The breaker has no say any more: what is pending has its last chance, perhaps with a server that is back, and a
    * connection that is not closed would keep the process alive.
@@ -104,7 +104,7 @@ export class SharedStore implements Store {
   async read(key: string, { names, format }: ReadOptions): Promise<Reading> {
     const delivery = this.#delivery();
     if (delivery) await delivery;
-    if (this.#isSilent) return this.#unread('deadline');
+    if (this.#silence) return this.#unreadAfter(this.#silence);
     const refuses = this.#undelivered.watch();
     const sentAt = this.#time.monotonicMs();
     try {
@@ -129,7 +129,7 @@ export class SharedStore implements Store {
   async verify(names: readonly string[]): Promise<Reading> {
     const delivery = this.#delivery();
     if (delivery) await delivery;
-    if (this.#isSilent) return this.#unread('deadline');
+    if (this.#silence) return this.#unreadAfter(this.#silence);
     const refuses = this.#undelivered.watch();
     try {
       const tokens = tokensOf(names, await this.#batch.get(names));
@@ -293,6 +293,11 @@ export class SharedStore implements Store {
     return delivery && this.#breaker.isClosed ? delivery : undefined;
   }
 
+  async #unreadAfter(silence: Promise<void>): Promise<Reading> {
+    await silence;
+    return this.#unread('deadline');
+  }
+
   /** There is no answer, and no token that anything could be held against. */
   #unread(reason: string): Reading {
     const refuses = this.#undelivered.watch();
@@ -421,10 +426,7 @@ export class SharedStore implements Store {
     if (error instanceof ReconnectedError) return 'reconnected';
     if (!this.#isTold(error)) this.#report(operation, error);
     if (!(error instanceof DeadlineError)) return failureOf(error) ?? 'store';
-    this.#isSilent = true;
-    nextTurn(() => {
-      this.#isSilent = false;
-    });
+    this.#silence ??= turnOver().then(() => void (this.#silence = undefined));
     return 'deadline';
   }
 
