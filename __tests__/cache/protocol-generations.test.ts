@@ -405,3 +405,110 @@ describe('generations on a shared store', () => {
     expect(await readX()).toBe(1);
   });
 });
+
+describe('generations that are probably missing', () => {
+  let data: Map<string, string>;
+  let here: SteppedProcess;
+  let there: SteppedProcess;
+  let A: number;
+  let x: SteppedMethod<[string], number>;
+  let read: (id: string) => Promise<number>;
+
+  beforeEach(async () => {
+    data = new Map();
+    A = 0;
+    [here, there] = [new SteppedProcess({ data }), new SteppedProcess({ data })];
+    x = new SteppedMethod(() => A);
+    x.automatic = true;
+    read = here.cache.wrap('x', x.run, { tags: (id) => [`t:${id}`, 'all'] });
+    for (const id of ['1', '2', '3']) await read(id);
+    await jobs();
+    here.backend.sentSoFar.length = 0;
+  });
+
+  afterEach(async () => {
+    await here.close();
+    await there.close();
+  });
+
+  const adds = (): string[] => here.backend.log.filter((command) => command.startsWith('add'));
+
+  it('as all entries were lately, are made with the read, and the method starts when that is answered', async () => {
+    x.automatic = false;
+    const [adding, reading] = [here.backend.sent('add', '#t:t:4'), here.backend.sent('getMany', '4')];
+    const t0 = read('4');
+    const [add, get] = await Promise.all([adding, reading]);
+    expect(x.runs).toBe(3);
+    add.exec();
+    await get.answer();
+    await (await x.begun()).end();
+    expect(await t0).toBe(0);
+    await add.answer();
+    expect(adds()).toEqual(['add cachette:1:#t:t:4']);
+    expect([await read('4'), x.runs]).toEqual([0, 4]);
+  });
+
+  // T0 offers Ga=1, which is late · reads Ga: absent, makes Ga=2, stores x · A=1, invalidate(a) · Ga=1 is made · T0 reads x
+  it('bring nothing back when they are made late', async () => {
+    const offering = here.backend.sent('add', '#t:t:4');
+    await read('4');
+    await jobs();
+    expect(adds()).toHaveLength(2);
+    A = 1;
+    await there.cache.invalidate('t:4');
+    (await offering).exec();
+    expect(data.has('cachette:1:#t:t:4')).toBe(true);
+    expect(await read('4')).toBe(1);
+  });
+
+  // T0 offers Ga=1, it is made · A=1, invalidate(a) · T0 reads Ga: absent · T0 must not use Ga=1
+  it('and were deleted before they were read are made anew', async () => {
+    const [offering, reading] = [here.backend.sent('add', '#t:t:4'), here.backend.sent('getMany', '4')];
+    x.automatic = false;
+    const t0 = read('4');
+    await (await offering).answer();
+    await there.cache.invalidate('t:4');
+    await (await reading).answer();
+    const run = await x.begun();
+    A = 1;
+    await there.cache.invalidate('t:4');
+    await run.end();
+    expect(await t0).toBe(0);
+    x.automatic = true;
+    expect(await read('4')).toBe(1);
+  });
+
+  it('and whose making fails cost the call nothing', async () => {
+    const problems: unknown[] = [];
+    here.cache.on('error', (problem) => problems.push(problem));
+    const offering = here.backend.sent('add', '#t:t:4');
+    const t0 = read('4');
+    await (await offering).fail();
+    expect(await t0).toBe(0);
+    await jobs();
+    expect([await read('4'), x.runs]).toEqual([0, 4]);
+    expect(problems).toEqual([]);
+  });
+
+  it('are not made where entries are found, nor for who only asks whether there is one', async () => {
+    for (let time = 0; time < 3; time++) await read('1');
+    expect(await here.cache.get('no such key')).toBeUndefined();
+    const reading = here.backend.sent('getMany', '4');
+    const t0 = read('4');
+    const get = await reading;
+    expect(adds()).toEqual([]);
+    await get.answer();
+    await t0;
+    expect(adds()).toEqual(['add cachette:1:#t:t:4']);
+  });
+
+  it('are made after the read where the server has no add', async () => {
+    const plain = new SteppedProcess({ lacks: ['add'] });
+    const readPlain = plain.cache.wrap('x', x.run, { tags: (id) => `t:${id}` });
+    for (const id of ['1', '2', '3', '4']) await readPlain(id);
+    await jobs();
+    const sent = plain.backend.log.filter((command) => command.includes('#t:t:4'));
+    expect(sent[0]).toMatch(/^getMany/);
+    await plain.close();
+  });
+});

@@ -73,7 +73,8 @@ export class Call {
     if (this.#look.transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
-      const reading = await this.#look.read();
+      const reading = await this.#look.read({ mayLoad: true });
+      this.#subject.counts.read(reading.entry !== undefined);
       const found = this.#serve(reading);
       if (found) return opened(found);
       const joined = this.#joinable(began, reading, attempt);

@@ -12,7 +12,7 @@ import { CacheConfigError } from '../base/errors.js';
 import { textOf } from '../base/text.js';
 import { UnstorableError } from '../policies/codec.js';
 import type { Flight, Landing } from '../policies/flight.js';
-import { generationLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
+import { presumedTtlMs, tagLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
 import type { PayloadFormat } from '../policies/payload.js';
 import type { Reading } from '../stores/store.js';
 import type { Core } from './core.js';
@@ -22,9 +22,6 @@ import { Inheritance, withScope } from './scope.js';
 
 /** An entry with more tags than this would make each hit dear. */
 const tagsAtMost = 64;
-
-/** Before the result is known, generations are made for entries of this length. */
-const presumedTtlMs = 300_000;
 
 /** Told whether the method has to run for a call, by somebody who runs it for several at once. */
 export interface Decision {
@@ -221,9 +218,7 @@ export class Compute {
   }
 
   #lifetimeMs(name: string): number {
-    const { policy } = this.#subject;
-    if (this.#core.names.isReserved(name)) return Infinity;
-    return generationLifetimeMs((policy.ttlMs ?? presumedTtlMs) + policy.staleMs);
+    return this.#core.names.isReserved(name) ? Infinity : tagLifetimeMs(this.#subject.policy);
   }
 
   /** Takes the result as it is now, before anybody can change it. */

@@ -40,6 +40,19 @@ export class Counts {
   #stored = 0;
   #bytes = { sum: 0, count: 0, max: 0 };
 
+  /** Of the reads of the store the part that found no entry, by a mean in which the last four count most. */
+  #absence = 0;
+
+  /** Whether most reads of the store found nothing lately. */
+  get isMostlyAbsent(): boolean {
+    return this.#absence > 1 / 2;
+  }
+
+  /** The store was read for a call. */
+  read(hasFound: boolean): void {
+    this.#absence += ((hasFound ? 0 : 1) - this.#absence) / 4;
+  }
+
   /** A hit costs no more than this. */
   hit(tier: Tier, loadMs: number): void {
     this.hits++;

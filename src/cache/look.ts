@@ -3,8 +3,8 @@
 import { isCacheConfigError } from '../base/errors.js';
 import { textOf } from '../base/text.js';
 import { type Freshness, freshnessOf } from '../policies/freshness.js';
-import { type Tokens, versionName } from '../policies/generations.js';
-import type { Reading } from '../stores/store.js';
+import { tagLifetimeMs, type Tokens, versionName } from '../policies/generations.js';
+import type { Offers, Reading } from '../stores/store.js';
 import type { Subject } from './compute.js';
 import type { Core } from './core.js';
 import { type Expectation, objectionTo } from './judgement.js';
@@ -18,9 +18,11 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** Whether memory in front of a store is passed over. */
 interface How {
+  /** Whether memory in front of a store is passed over. */
   readonly beyondMemory?: boolean;
+  /** Whether the method is to run if nothing is found. */
+  readonly mayLoad?: boolean;
 }
 
 export class Look {
@@ -85,14 +87,21 @@ export class Look {
   }
 
   /** Without a promise of its own, as most reads wait for nothing else. */
-  #readNow({ beyondMemory = false }: How): Promise<Reading> {
+  #readNow({ beyondMemory = false, mayLoad = false }: How): Promise<Reading> {
     const { store, writes, hints } = this.#core;
     const { key, format, policy } = this.#subject;
     this.#changes = writes.changes;
     const hinted = hints.get(key);
     const names = hinted ? [...this.names, ...hinted] : this.names;
     const maxStalenessMs = this.isStrong ? 0 : policy.maxStalenessMs;
-    return store.read(key, { beyondMemory, names, format, maxStalenessMs });
+    const offers = mayLoad && this.#subject.counts.isMostlyAbsent ? this.#offers() : undefined;
+    return store.read(key, { beyondMemory, names, format, maxStalenessMs, offers });
+  }
+
+  /** The tags that this process has not met lately: of a method whose entries are mostly absent they are probably new. */
+  #offers(): Offers | undefined {
+    const names = this.names.filter((name) => !this.#core.names.isReserved(name) && !this.#core.seen.has(name));
+    return names.length === 0 ? undefined : { names, lifetimeMs: tagLifetimeMs(this.#subject.policy) };
   }
 
   judge(reading: Reading): Judgement {

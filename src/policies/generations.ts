@@ -6,6 +6,12 @@ import { crypto } from './crypto.js';
 /** Tokens by the name of their generation; `undefined` where none stands. */
 export type Tokens = ReadonlyMap<string, string | undefined>;
 
+/** What a method says of how long its entries live. */
+interface EntryLengths {
+  readonly ttlMs: number | undefined;
+  readonly staleMs: number;
+}
+
 /** A generation outlives the longest entry under it by this factor, so that an entry dies before its generations do. */
 const outlives = 4;
 
@@ -19,6 +25,14 @@ export function generationLifetimeMs(entryMs: number): number {
   const rounded = 2 ** Math.ceil(Math.log2(Math.max(seconds, 1)));
   // Ten years: above it, servers and clocks begin to differ over what a number means.
   return rounded > 315_360_000 ? Infinity : rounded * 1_000;
+}
+
+/** Of a method whose ttl its results tell: before there is one, generations are made for entries of this length. */
+export const presumedTtlMs = 300_000;
+
+/** How long the generations of a method's tags live. */
+export function tagLifetimeMs({ ttlMs = presumedTtlMs, staleMs }: EntryLengths): number {
+  return generationLifetimeMs(ttlMs + staleMs);
 }
 
 /** Stands for a token that is not known. No generation has it. */

@@ -14,7 +14,7 @@ import { generationLifetimeMs, isToken, newToken, tokenLifetimeMs, type Tokens }
 import { type Backend, failureOf } from './backend.js';
 import { Batch } from './batch.js';
 import type { Acknowledged, Remover } from './coherence.js';
-import type { LeaseEnd, LeaseState, Reading, ReadOptions, Store } from './store.js';
+import type { LeaseEnd, LeaseState, Offers, Reading, ReadOptions, Store } from './store.js';
 import { Undelivered } from './undelivered.js';
 import { ReconnectedError, Servers } from './servers.js';
 import { readEntry, writeEntry } from './wire.js';
@@ -101,12 +101,13 @@ export class SharedStore implements Store {
     return undefined;
   }
 
-  async read(key: string, { names, format }: ReadOptions): Promise<Reading> {
+  async read(key: string, { names, format, offers }: ReadOptions): Promise<Reading> {
     const delivery = this.#delivery();
     if (delivery) await delivery;
     if (this.#silence) return this.#unreadAfter(this.#silence);
     const refuses = this.#undelivered.watch();
     const sentAt = this.#time.monotonicMs();
+    if (offers) this.#offer(offers);
     try {
       const texts = await this.#batch.get([key, ...names]);
       const holds = this.#servers.watch();
@@ -334,6 +335,27 @@ export class SharedStore implements Store {
     } catch (error) {
       this.#fail('mint', error);
       return undefined;
+    }
+  }
+
+  /**
+   * Sent ahead of a read, whose answer says what stands by then: whoever takes such a token has read it. One that is carried
+   * out late was captured by nobody:
+   *
+   *   T0 offers Ga=1, which is late · T0 reads Ga: absent, mints Ga=2, stores x under it · invalidate(a) deletes Ga=2 · Ga=1 is
+   *   made: x is of Ga=2, and stays invalid
+   */
+  #offer({ names, lifetimeMs }: Offers): void {
+    const { add } = this.#backend;
+    if (!add) return;
+    for (const name of names) {
+      const longestMs = Math.max(lifetimeMs, this.#wanted.get(name) ?? 0);
+      const token = newToken(longestMs);
+      this.#run(() => add.call(this.#backend, name, token, longestMs)).then(
+        (isMade) => isMade && this.#minted(name, token),
+        // The read fails as well, and tells of it.
+        () => undefined,
+      );
     }
   }
 

@@ -38,6 +38,14 @@ export interface ReadOptions {
   readonly maxStalenessMs: number | undefined;
   /** Whether memory in front of a store is passed over: another process may have stored a newer entry. */
   readonly beyondMemory?: boolean;
+  /** Generations that are probably missing. A store where making one takes a round trip may make them with the read. */
+  readonly offers?: Offers | undefined;
+}
+
+/** Generations to be made where none stands; no answer says whether they were. */
+export interface Offers {
+  readonly names: readonly string[];
+  readonly lifetimeMs: number;
 }
 
 /** A valid entry that was found without waiting. */
