@@ -11,9 +11,9 @@ export const mutants = [
   {
     name: 'generations captured after the compute',
     file: 'cache/compute.ts',
-    find: '    const generations = all.map((generation) => this.#core.shared(generation));',
-    replace: `    const after = (await this.#core.store.readTokens(all.map(([name]) => name))) ?? new Map<string, string>();
-    const generations = all.map(([name, token]) => [name, after.get(name) ?? token] as const);`,
+    find: '    const generations = [...own, ...late] as Generation[];',
+    replace: `    const after = (await this.#core.store.readTokens([...own.keys(), ...late.keys()])) ?? new Map<string, string>();
+    const generations = ([...own, ...late] as Generation[]).map(([name, token]) => [name, after.get(name) ?? token] as const);`,
     cells: /foreground . tag . (shared|tiers)/,
   },
   {

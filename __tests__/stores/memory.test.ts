@@ -44,7 +44,7 @@ async function flood(store: MemoryStore, prefix = 'flood'): Promise<void> {
 }
 
 function hits(store: MemoryStore, ...keys: string[]): boolean[] {
-  return keys.map((key) => store.peek(key) !== undefined);
+  return keys.map((key) => store.peek(key, clock.now()) !== undefined);
 }
 
 describe('memory', () => {
@@ -69,7 +69,7 @@ describe('memory', () => {
     let found: unknown;
     for (const ms of advances) {
       await clock.advance(ms);
-      found = store.peek('x');
+      found = store.peek('x', clock.now());
     }
     expect(found !== undefined).toBe(hit);
     expect((await store.read('x', reading())).remainingMs <= 0).toBe(
@@ -230,7 +230,7 @@ describe('the bounds of memory', () => {
     const store = new MemoryStore(clock, { maxEntries: 2 });
     await store.write('x', entry([]));
     await store.write('y', entry([]));
-    store.peek('x');
+    store.peek('x', clock.now());
     await store.write('z', entry([]));
     expect(hits(store, 'x', 'y', 'z')).toEqual([true, false, true]);
   });

@@ -51,3 +51,20 @@ export function remainingMs(entry: Lifetime, accessedAt: number, now: number): n
 export function keptMs(entry: Lifetime, now: number): number {
   return remainingMs(entry, now, now) + entry.staleMs;
 }
+
+/** The same entry, read at `now`. Written out, as an entry in memory is an object of a class, which a spread would not copy. */
+export function accessedNow(entry: Entry, now: number): Entry {
+  return {
+    writtenAt: entry.writtenAt,
+    ttlMs: entry.ttlMs,
+    sliding: entry.sliding,
+    maxLifetimeMs: entry.maxLifetimeMs,
+    accessedAt: now,
+    staleMs: entry.staleMs,
+    generations: entry.generations,
+    payload: entry.payload,
+    isError: entry.isError,
+    version: entry.version,
+    loadMs: entry.loadMs,
+  };
+}

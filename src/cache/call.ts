@@ -1,6 +1,6 @@
 /** The one read path: how a call is answered that memory could not answer at once. */
 
-import type { Entry, Payload } from '../base/entry.js';
+import { accessedNow, type Entry, type Payload } from '../base/entry.js';
 import { isCacheTimeoutError } from '../base/errors.js';
 import { textOf } from '../base/text.js';
 import type { OutcomeStatus, Tier } from '../base/events.js';
@@ -411,7 +411,7 @@ export async function slide(core: Core, { key, format }: Slid, entry: Entry, cha
   // By now there may be an entry with another ttl, which must not get this one's.
   if (writes.changedSince(key, changes) || (await store.slide(key, entry))) return;
   if (entry.staleMs > 0 && !(await isStillStored(core, { key, format }, entry))) return;
-  await core.commit(key, { ...entry, accessedAt: core.clock.now() }, () => !writes.changedSince(key, changes));
+  await core.commit(key, accessedNow(entry, core.clock.now()), () => !writes.changedSince(key, changes));
 }
 
 type Slid = Pick<Subject, 'key' | 'format'>;

@@ -266,8 +266,7 @@ export class Compute {
       return { payload, generations: undefined, names, verified: false };
     }
     const verified = late.size === 0 || (holds() && this.#isUnchanged(late, now));
-    const all = [...own, ...late] as Generation[];
-    const generations = all.map((generation) => this.#core.shared(generation));
+    const generations = [...own, ...late] as Generation[];
     if (payload && verdict.store && holds())
       this.#store({ verdict, generations, late, holds }, verified ? payload : undefined);
     return { payload, generations: verified && holds() ? generations : undefined, names, verified };

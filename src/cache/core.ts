@@ -2,7 +2,7 @@
 
 import { atMost, LRUCache } from '../policies/lru.js';
 import type { Clock } from '../base/clock.js';
-import type { Entry, Generation } from '../base/entry.js';
+import type { Entry } from '../base/entry.js';
 import { InvalidationError } from '../base/errors.js';
 import { textOf } from '../base/text.js';
 import type { CacheProblem, Emitter } from '../base/events.js';
@@ -19,8 +19,6 @@ import { Versions } from './versions.js';
 
 /** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
 const remembered = 10_000;
-/** More than a program has methods. */
-const sharedGenerations = 1_000;
 
 export interface CoreParts {
   readonly store: Store;
@@ -53,8 +51,6 @@ export class Core {
   /** Writes that run, whose invalidations come when they have ended. */
   readonly writers = new Running();
   enabled = true;
-  /** Every entry has one of the namespace and one of its method: there is one pair of each, and not one for each entry. */
-  readonly #reserved = new LRUCache<string, Generation>(atMost(sharedGenerations));
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
   readonly #warned = new LRUCache<string, true>(atMost(remembered));
   readonly #throwsUndelivered: boolean;
@@ -77,16 +73,6 @@ export class Core {
       time: this.time,
       report: (message, cause) => this.report({ code: 'version', message, cause }),
     });
-  }
-
-  /** The same generation, as other entries have it too. */
-  shared(generation: Generation): Generation {
-    const [name, token] = generation;
-    if (!this.names.isReserved(name)) return generation;
-    const known = this.#reserved.get(name);
-    if (known?.[1] === token) return known;
-    this.#reserved.set(name, generation);
-    return generation;
   }
 
   /** Tells of something that was survived. Loud: also printed, as somebody has to change something. */

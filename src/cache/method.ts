@@ -36,8 +36,13 @@ interface Place {
 /** A method with more keys than this begins to remember them afresh. */
 const rememberedKeys = 10_000;
 
+interface KeyedCall {
+  readonly key: string;
+  readonly place: Place;
+}
+
 /** A key, or why there is none. */
-type Keyed = { readonly key: string; readonly place: Place } | { readonly key: undefined; readonly reason: string };
+type Keyed = KeyedCall | { readonly key: undefined; readonly reason: string };
 
 /** A call that has a key. */
 interface CalledWith {
@@ -95,10 +100,11 @@ export class CachedMethod implements CachedMethodHandle {
     if (keyed.key === undefined)
       return this.#runPlain(scope, { self, run: other ?? this.#runOf(self, args) }, keyed.reason);
     const { key, place } = keyed;
-    const local = this.#mayPeek(scope) ? this.#peek(scope, key, self, args) : undefined;
-    if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local))
+    const now = this.#core.clock.now();
+    const local = this.#mayPeek(scope) ? this.#peek(scope, key, now, { self, args }) : undefined;
+    if (local && this.#policy.refreshAhead !== undefined && this.#isDue(local, now))
       refresh(this.#core, this.#subject(place, { key, self, args }, other), local.entry);
-    const served = local && this.#serve(local, scope, key, place);
+    const served = local && this.#serve(local, scope, keyed, now);
     if (served && this.#policy.verify > 0)
       verify(this.#core, this.#subject(place, { key, self, args }, other), local.entry);
     return served ?? this.#callStore(scope, this.#subject(place, { key, self, args }, other));
@@ -179,14 +185,19 @@ export class CachedMethod implements CachedMethodHandle {
     return call.answer();
   }
 
-  #peek({ isStrong }: Scope, key: string, self: unknown, args: readonly unknown[]): LocalHit | undefined {
-    const local = this.#core.store.peek(key, isStrong ? 0 : this.#policy.maxStalenessMs);
+  #peek(
+    { isStrong }: Scope,
+    key: string,
+    now: number,
+    { self, args }: Pick<CalledWith, 'self' | 'args'>,
+  ): LocalHit | undefined {
+    const local = this.#core.store.peek(key, now, isStrong ? 0 : this.#policy.maxStalenessMs);
     // Which version is the current one only the method's own function knows.
     if (!local || local.entry.version !== undefined) return undefined;
     const names = this.#namesBeyondKey(self, args);
-    if (names?.length === 0) return local;
-    const { generations } = local.entry;
-    return names?.every((name) => generations.some(([own]) => own === name)) ? local : undefined;
+    if (names === undefined) return undefined;
+    for (const name of names) if (!local.carries(name)) return undefined;
+    return local;
   }
 
   /**
@@ -204,10 +215,9 @@ export class CachedMethod implements CachedMethodHandle {
     }
   }
 
-  #isDue(local: LocalHit): boolean {
-    const { clock, store } = this.#core;
+  #isDue(local: LocalHit, now: number): boolean {
+    const { store } = this.#core;
     const { entry } = local;
-    const now = clock.now();
     if (!isAging(entry, now, this.#policy.refreshAhead)) return false;
     const chance = store.canLease ? undefined : 1 - Math.random();
     const condition = {
@@ -222,18 +232,18 @@ export class CachedMethod implements CachedMethodHandle {
   }
 
   /** Undefined if no copy can be made, as a class's own `fromPlain` may fail; the read path tells of it. */
-  #serve(hit: LocalHit, scope: Scope, key: string, place: Place): Promise<unknown> | undefined {
-    const { entry, slides } = hit;
-    const { generations, payload, isError } = entry;
+  #serve(hit: LocalHit, scope: Scope, { key, place }: KeyedCall, now: number): Promise<unknown> | undefined {
+    const { entry } = hit;
+    const { payload, isError } = entry;
     let value: unknown;
     try {
       value = payload?.copy();
     } catch {
       return undefined;
     }
-    if (slides)
+    if (hit.slides)
       this.#core.inBackground(slide(this.#core, { key, format: this.#format }, entry, this.#core.writes.changes));
-    if (scope.inheritance) inherit(this.#core, scope, generations);
+    if (scope.inheritance) inherit(this.#core, scope, entry.generations);
     this.#core.outcomes.tellLocal({
       method: place.identified.id,
       counts: place.counts,
@@ -241,6 +251,7 @@ export class CachedMethod implements CachedMethodHandle {
       reason: isError ? 'error kept' : 'fresh',
       entry,
       hit,
+      now,
       listener: scope.listener,
     });
     return isError ? Promise.reject(value) : Promise.resolve(value);

@@ -37,6 +37,8 @@ export interface LocalCall extends Pick<AnsweredCall, 'method' | 'counts' | 'rea
   readonly key: string;
   readonly entry: Entry;
   readonly hit: LocalHit;
+  /** Read once for a hit: it costs as much as the rest. */
+  readonly now: number;
 }
 
 const notSampled = false;
@@ -89,11 +91,11 @@ export class Outcomes {
 
   /** The one case in which each nanosecond counts. */
   tellLocal(call: LocalCall): void {
-    const { counts, hit, entry, listener } = call;
+    const { counts, hit, entry, now, listener } = call;
     if (this.#recorder) {
       counts.hit('memory', entry.loadMs);
       const sampled = (hit.memo ??= this.#recorder.find(call.key) ?? notSampled) as SampledKey | typeof notSampled;
-      if (sampled !== notSampled) this.#recorder.accessed(sampled, hit.foundAt);
+      if (sampled !== notSampled) this.#recorder.accessed(sampled, now);
     }
     if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
   }

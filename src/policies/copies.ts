@@ -41,9 +41,13 @@ export type Copies = 'isolated' | 'frozen' | 'shared';
 export interface Snapshot {
   /** The master. Never handed out, never changed. */
   readonly value: unknown;
+  /** Makes what a caller gets of the master; the same function for all values of a kind. */
+  readonly copier: Copier;
   /** What a caller gets. */
   copy(): unknown;
 }
+
+export type Copier = (master: unknown) => unknown;
 
 /** Takes a snapshot. Throws an {@link UnstorableError} for what the codec would refuse, so that all tiers agree. */
 export function snapshot(value: unknown, copies: Copies, revive: readonly Revivable[]): Snapshot {
@@ -52,52 +56,39 @@ export function snapshot(value: unknown, copies: Copies, revive: readonly Reviva
   const registry = registryOf(revive);
   const cloner = new Cloner(registry);
   const master = cloner.clone(value);
-  if (copies === 'frozen' && cloner.freezable) return new Same(deepFreeze(master));
-  return cloner.isTree ? new Tree(master as object) : new Graph(master, registry);
+  if (copies === 'frozen' && cloner.freezable) return new Taken(deepFreeze(master), same);
+  return new Taken(master, cloner.isTree ? tree : graphOf(registry));
 }
 
 function primitive(value: unknown): Snapshot {
-  if (typeof value !== 'function' && typeof value !== 'symbol') return new Same(value);
+  if (typeof value !== 'function' && typeof value !== 'symbol') return new Taken(value, same);
   const { kind, what } = opaque(value);
   throw new UnstorableError(kind, { path: 'result', what });
 }
 
-class Same implements Snapshot {
+class Taken implements Snapshot {
   readonly value: unknown;
+  readonly copier: Copier;
 
-  constructor(value: unknown) {
+  constructor(value: unknown, copier: Copier) {
     this.value = value;
+    this.copier = copier;
   }
 
   copy(): unknown {
-    return this.value;
+    return this.copier(this.value);
   }
 }
 
-class Tree implements Snapshot {
-  readonly value: object;
+const same: Copier = (master) => master;
+const tree: Copier = (master) => cloneTree(master as object);
+const graphs = new WeakMap<Registry, Copier>();
 
-  constructor(value: object) {
-    this.value = value;
-  }
-
-  copy(): unknown {
-    return cloneTree(this.value);
-  }
-}
-
-class Graph implements Snapshot {
-  readonly value: unknown;
-  readonly #registry: Registry;
-
-  constructor(value: unknown, registry: Registry) {
-    this.value = value;
-    this.#registry = registry;
-  }
-
-  copy(): unknown {
-    return new Cloner(this.#registry).clone(this.value);
-  }
+/** Copies whatever can be copied; one for all values of a method. */
+function graphOf(registry: Registry): Copier {
+  let graph = graphs.get(registry);
+  if (!graph) graphs.set(registry, (graph = (master) => new Cloner(registry).clone(master)));
+  return graph;
 }
 
 /**
@@ -367,7 +358,7 @@ function shared(value: unknown): Snapshot {
   } catch (error) {
     throw unstorable(error, 'result');
   }
-  return new Same(value);
+  return new Taken(value, same);
 }
 
 const objectBytes = 56;

@@ -2,7 +2,7 @@
 
 import type { Payload } from '../base/entry.js';
 import type { Codec, Revivable } from './codec.js';
-import { type Copies, type Snapshot, snapshot } from './copies.js';
+import { type Copier, type Copies, snapshot } from './copies.js';
 
 /** Makes payloads of one method's results. */
 export interface PayloadFormat {
@@ -23,13 +23,13 @@ export function payloadFormat(codec: Codec, copies: Copies, revive: readonly Rev
     const taken = snapshot(value, copies, revive);
     // A shared value may be of any class in memory, and not so behind it: that is to be found out now.
     if (keeps === 'both' && copies === 'shared') codec.encode(value);
-    return new ValuePayload(how, taken);
+    return new ValuePayload(how, taken.value, taken.copier);
   };
   if (keeps === 'text') {
     const fromText = (text: string): Payload => new TextPayload(how, text);
     return { codec: codec.id, fromText, fromValue: (value) => fromText(codec.encode(value)) };
   }
-  return { codec: codec.id, fromText: (text) => new ValuePayload(how, text), fromValue };
+  return { codec: codec.id, fromText: (text) => new ValuePayload(how, text, undefined), fromValue };
 }
 
 /** What all payloads of a method have in common. */
@@ -63,11 +63,15 @@ class TextPayload implements Payload {
 /** A text is decoded once, when it is first asked for; from then on the value is kept, and the text no more. */
 class ValuePayload implements Payload {
   readonly #how: How;
-  #kept: Snapshot | string;
+  /** The master, or the text. */
+  #kept: unknown;
+  /** Undefined: the text is kept. */
+  #copier: Copier | undefined;
 
-  constructor(how: How, kept: Snapshot | string) {
+  constructor(how: How, kept: unknown, copier: Copier | undefined) {
     this.#how = how;
     this.#kept = kept;
+    this.#copier = copier;
   }
 
   get codec(): string {
@@ -75,16 +79,18 @@ class ValuePayload implements Payload {
   }
 
   get text(): string {
-    return typeof this.#kept === 'string' ? this.#kept : this.#how.codec.encode(this.#kept.value);
+    return this.#copier ? this.#how.codec.encode(this.#kept) : (this.#kept as string);
   }
 
   copy(): unknown {
-    if (typeof this.#kept === 'string') this.#kept = this.#decoded(this.#kept);
-    return this.#kept.copy();
+    this.#copier ??= this.#decode();
+    return this.#copier(this.#kept);
   }
 
-  #decoded(text: string): Snapshot {
+  #decode(): Copier {
     const { codec, copies, revive } = this.#how;
-    return snapshot(codec.decode(text), copies, revive);
+    const { value, copier } = snapshot(codec.decode(this.#kept as string), copies, revive);
+    this.#kept = value;
+    return copier;
   }
 }

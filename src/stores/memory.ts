@@ -21,23 +21,20 @@ export class MemoryStore implements Store {
     this.#residents = new Residents(bounds);
   }
 
-  peek(key: string): LocalHit | undefined {
+  peek(key: string, now: number): LocalHit | undefined {
     const resident = this.#residents.get(key);
-    if (resident === undefined || resident.entry.payload === undefined) return undefined;
-    const now = this.#clock.now();
+    if (resident === undefined || resident.payload === undefined) return undefined;
     if (resident.isExpired(now) || !resident.isCurrent()) return undefined;
-    resident.foundAt = now;
-    if (resident.entry.sliding) resident.accessedAt = now;
+    resident.access(now);
     return resident;
   }
 
   async read(key: string, { names }: ReadOptions): Promise<Reading> {
-    const resident = this.#residents.get(key);
-    const entry = resident?.entry;
+    const entry = this.#residents.get(key);
     return {
       entry,
       tier: 'memory',
-      remainingMs: resident?.remainingMs(this.#clock.now()) ?? 0,
+      remainingMs: entry?.remainingMs(this.#clock.now()) ?? 0,
       tokens: this.#residents.tokens([...names, ...(entry?.generations ?? []).map(([name]) => name)]),
       refuses: () => false,
       holds: () => true,
@@ -62,7 +59,7 @@ export class MemoryStore implements Store {
   /** For who has read without peeking. The window is kept beside the entry. */
   slide(key: string, entry: Entry): Promise<boolean> {
     const resident = this.#residents.peek(key);
-    if (resident?.entry === entry) resident.accessedAt = this.#clock.now();
+    if (resident?.writtenAt === entry.writtenAt) resident.access(this.#clock.now());
     return Promise.resolve(true);
   }
 

@@ -4,10 +4,11 @@
  */
 
 import { atMost, LRUCache } from '../policies/lru.js';
-import { type Entry, remainingMs } from '../base/entry.js';
+import type { Entry, Generation, Payload } from '../base/entry.js';
 import type { StoreState } from '../base/insight.js';
 import { approximateBytes } from '../policies/copies.js';
-import type { Tokens } from '../policies/generations.js';
+import { type Tokens, unknownToken } from '../policies/generations.js';
+import type { LocalHit } from './store.js';
 
 /** A generation. It is current until it is invalidated or given up, and never becomes current again. */
 export interface GenerationRecord {
@@ -26,45 +27,149 @@ export function generationRecord(name: string, token: string): GenerationRecord 
   return { name, token, current: true, uses: 0, verifiedAt: -Infinity, trust: 0 };
 }
 
-/** An entry with the records of its generations. */
-export class Resident {
-  readonly entry: Entry;
-  readonly records: readonly GenerationRecord[];
-  /** By this process's clock; the writer's until then. */
+/** What most entries of a method have in common; they share it. */
+type Traits = Pick<Entry, 'sliding' | 'maxLifetimeMs' | 'staleMs' | 'isError' | 'version'>;
+
+/** The window of an entry that slides. */
+interface Window {
+  /** By this process's clock; the writer's until it is read here. */
   accessedAt: number;
-  /** The store behind has it too, and is to hear that it is read. */
-  readonly slides = false;
-  /** When it was last found without waiting. */
-  foundAt = 0;
+  /** However often it is read. */
+  readonly closesAt: number;
+}
+
+/**
+ * An entry with the records of its generations. One object, and little of it is looked at for a hit: with many entries it
+ * is the processor's caches that a hit waits for.
+ */
+export class Resident implements Entry, LocalHit {
+  readonly records: readonly GenerationRecord[];
+  readonly payload: Payload | undefined;
+  /** By this process's clock, whatever the writer's said. */
+  #freshUntil: number;
   /** Of who was given it. */
   memo: unknown = undefined;
+  readonly loadMs: number;
+  readonly writtenAt: number;
+  readonly ttlMs: number;
   /**
    * When it was kept although its generations were not known, on a clock that nobody sets; undefined for all others. It can
    * never be verified.
    */
-  provisionalSince: number | undefined;
-  /** By this process's clock it is fresh no longer than this, whatever the writer's clock said. */
-  readonly endsAt: number;
+  readonly provisionalSince: number | undefined;
+  readonly #traits: Traits;
+  readonly #window: Window | undefined;
+  /** Undefined where the records say them. */
+  readonly #generations: readonly Generation[] | undefined;
 
-  constructor(entry: Entry, records: readonly GenerationRecord[], endsAt: number) {
-    this.entry = entry;
+  constructor(entry: Entry, { records, endsAt, traits, provisionalSince }: ResidentParts) {
     this.records = records;
-    this.accessedAt = entry.accessedAt;
-    this.endsAt = endsAt;
+    this.payload = entry.payload;
+    this.loadMs = entry.loadMs;
+    this.writtenAt = entry.writtenAt;
+    this.ttlMs = entry.ttlMs;
+    this.provisionalSince = provisionalSince;
+    this.#traits = traits;
+    const closesAt = Math.min(endsAt, entry.writtenAt + entry.maxLifetimeMs);
+    this.#window = entry.sliding ? { accessedAt: entry.accessedAt, closesAt } : undefined;
+    this.#freshUntil = Math.min(closesAt, (entry.sliding ? entry.accessedAt : entry.writtenAt) + entry.ttlMs);
+    const areRecorded = entry.payload !== undefined && provisionalSince === undefined;
+    this.#generations = areRecorded ? undefined : entry.generations;
+  }
+
+  get entry(): Entry {
+    return this;
+  }
+
+  get generations(): readonly Generation[] {
+    return this.#generations ?? this.records.map(({ name, token }) => [name, token] as const);
+  }
+
+  get accessedAt(): number {
+    return this.#window?.accessedAt ?? this.writtenAt;
+  }
+
+  get sliding(): boolean {
+    return this.#traits.sliding;
+  }
+
+  get maxLifetimeMs(): number {
+    return this.#traits.maxLifetimeMs;
+  }
+
+  get staleMs(): number {
+    return this.#traits.staleMs;
+  }
+
+  get isError(): boolean {
+    return this.#traits.isError;
+  }
+
+  get version(): string | undefined {
+    return this.#traits.version;
+  }
+
+  /** The store behind has it too, and is to hear that it is read: nothing is behind. */
+  get slides(): boolean {
+    return false;
+  }
+
+  /** Whether it was stored under this generation. */
+  carries(name: string): boolean {
+    for (const record of this.records) if (record.name === name) return true;
+    return false;
+  }
+
+  /** It was read: its window, if it has one, begins anew. */
+  access(now: number): void {
+    if (this.#window === undefined) return;
+    this.#window.accessedAt = now;
+    this.#freshUntil = Math.min(this.#window.closesAt, now + this.ttlMs);
   }
 
   isExpired(now: number): boolean {
-    return this.remainingMs(now) <= 0;
+    return this.#freshUntil <= now;
   }
 
   /** How long it stays fresh. */
   remainingMs(now: number): number {
-    return Math.min(this.endsAt - now, remainingMs(this.entry, this.accessedAt, now));
+    return this.#freshUntil - now;
   }
 
   isCurrent(): boolean {
     for (const record of this.records) if (!record.current) return false;
     return true;
+  }
+}
+
+interface ResidentParts {
+  readonly records: readonly GenerationRecord[];
+  readonly endsAt: number;
+  readonly traits: Traits;
+  readonly provisionalSince: number | undefined;
+}
+
+/** So many kinds of entries that were kept last are compared with a new one. */
+const rememberedTraits = 16;
+
+/** Gives entries that have the same traits the same object. */
+class SharedTraits {
+  readonly #last: Traits[] = [];
+
+  of({ sliding, maxLifetimeMs, staleMs, isError, version }: Entry): Traits {
+    const known = this.#last.find(
+      (traits) =>
+        traits.version === version &&
+        traits.sliding === sliding &&
+        traits.maxLifetimeMs === maxLifetimeMs &&
+        traits.staleMs === staleMs &&
+        traits.isError === isError,
+    );
+    if (known) return known;
+    const traits = { sliding, maxLifetimeMs, staleMs, isError, version };
+    if (this.#last.length >= rememberedTraits) this.#last.shift();
+    this.#last.push(traits);
+    return traits;
   }
 }
 
@@ -80,6 +185,12 @@ export interface MemoryBounds {
 
 const defaultMaxEntries = 10_000;
 
+interface Keeping {
+  readonly now: number;
+  readonly records: readonly GenerationRecord[];
+  readonly provisionalSince: number | undefined;
+}
+
 /** Generations without an entry, kept for computes that have captured them. One more gives up the oldest. */
 const idleGenerations = 10_000;
 
@@ -89,6 +200,7 @@ export class Residents {
   readonly #entries: LRUCache<string, Resident>;
   readonly #used = new Map<string, GenerationRecord>();
   readonly #idle: LRUCache<string, GenerationRecord>;
+  readonly #traits = new SharedTraits();
 
   constructor(bounds: MemoryBounds) {
     this.#bounds = bounds;
@@ -131,10 +243,23 @@ export class Residents {
   }
 
   /** Undefined if it was not taken in: one of its generations is not current, or it is larger than the whole memory. */
-  keep(key: string, entry: Entry, now: number, records = this.#recordsOf(entry)): Resident | undefined {
-    if (!records) return undefined;
+  keep(key: string, entry: Entry, now: number): Resident | undefined {
+    const records = this.#recordsOf(entry);
+    return records && this.#keep(key, entry, { now, records, provisionalSince: undefined });
+  }
+
+  /** Keeps an entry whose generations are not known, under their names. */
+  keepProvisionally(key: string, entry: Entry, now: number, sinceMs: number): Resident | undefined {
+    const records = entry.generations.map(
+      ([name]) => this.record(name) ?? this.add(generationRecord(name, unknownToken)),
+    );
+    return this.#keep(key, entry, { now, records, provisionalSince: sinceMs });
+  }
+
+  #keep(key: string, entry: Entry, { now, records, provisionalSince }: Keeping): Resident | undefined {
     const lifetimeMs = Math.min(entry.sliding ? Infinity : entry.ttlMs, entry.maxLifetimeMs);
-    const resident = new Resident(entry, records, now + Math.min(this.#ttlMs, lifetimeMs));
+    const endsAt = now + Math.min(this.#ttlMs, lifetimeMs);
+    const resident = new Resident(entry, { records, endsAt, traits: this.#traits.of(entry), provisionalSince });
     for (const record of records) this.#use(record);
     try {
       this.#entries.set(key, resident);
@@ -206,6 +331,6 @@ function limits({ maxEntries, maxSize }: MemoryBounds): LRUCache.Options<string,
   return maxEntries === undefined ? bySize : { max: maxEntries, ...bySize };
 }
 
-function sizeOf({ entry, records }: Resident): number {
-  return Math.ceil(approximateBytes(entry.payload?.copy())) + records.length * 64 + 128;
+function sizeOf({ payload, records }: Resident): number {
+  return Math.ceil(approximateBytes(payload?.copy())) + records.length * 64 + 128;
 }

@@ -53,10 +53,10 @@ export interface LocalHit {
   readonly entry: Entry;
   /** Whether the store behind should hear that it was read: it slides there too. */
   readonly slides: boolean;
-  /** When it was found: to read a clock costs as much as the rest of a hit. */
-  readonly foundAt: number;
   /** What the cache remembers of it from one hit to the next; undefined at the first. */
   memo: unknown;
+  /** Whether it was stored under this generation. */
+  carries(name: string): boolean;
   /** How many milliseconds from `now` it stays fresh. */
   remainingMs(now: number): number;
 }
@@ -85,8 +85,8 @@ export interface Store {
   readonly graceMs: number;
   /** Whether one process can compute for all. */
   readonly canLease: boolean;
-  /** A valid entry that is here already, without I/O. Restarts its window where it slides. */
-  peek(key: string, maxStalenessMs?: number): LocalHit | undefined;
+  /** An entry that is here already, without I/O, and valid `now`. Restarts its window where it slides. */
+  peek(key: string, now: number, maxStalenessMs?: number): LocalHit | undefined;
   /** The entry and the generations of the names asked for and of the entry, as they were after the call. */
   read(key: string, options: ReadOptions): Promise<Reading>;
   /** The tokens of `names`, as they were after the call; undefined if the store gave no answer. */

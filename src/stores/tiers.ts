@@ -76,20 +76,17 @@ export class TieredStore implements Store {
     return this.#shared.canLease;
   }
 
-  peek(key: string, maxStalenessMs?: number): LocalHit | undefined {
+  peek(key: string, now: number, maxStalenessMs?: number): LocalHit | undefined {
     const resident = this.#residents.get(key);
-    if (resident?.entry.payload === undefined || resident.provisionalSince !== undefined) return undefined;
-    const now = this.#clock.now();
+    if (resident?.payload === undefined || resident.provisionalSince !== undefined) return undefined;
     if (resident.isExpired(now) || !this.#isTrusted(resident, maxStalenessMs)) return undefined;
-    const { entry } = resident;
-    resident.foundAt = now;
-    if (!entry.sliding) return resident;
-    resident.accessedAt = now;
+    if (!resident.sliding) return resident;
+    resident.access(now);
     return {
-      entry,
-      foundAt: now,
+      entry: resident,
       memo: undefined,
-      slides: this.#shared.isSlideDue(key, entry),
+      slides: this.#shared.isSlideDue(key, resident),
+      carries: (name) => resident.carries(name),
       remainingMs: (at) => resident.remainingMs(at),
     };
   }
@@ -99,7 +96,7 @@ export class TieredStore implements Store {
     if (!resident || options.beyondMemory || !this.#isVerifiable(resident)) return this.#readShared(key, options);
     const verified = await this.#verify(resident, options);
     if (verified.tokens === undefined) return this.#inOutage(key, verified, options);
-    return firstChanged(resident.entry, verified.tokens) === undefined ? verified : this.#readShared(key, options);
+    return firstChanged(resident, verified.tokens) === undefined ? verified : this.#readShared(key, options);
   }
 
   async readTokens(names: readonly string[]): Promise<Tokens | undefined> {
@@ -125,7 +122,8 @@ export class TieredStore implements Store {
 
   slide(key: string, entry: Entry): Promise<boolean> {
     const resident = this.#residents.peek(key);
-    if (resident?.entry === entry) resident.accessedAt = this.#clock.now();
+    // What was read from the store has been taken in as another object.
+    if (resident?.writtenAt === entry.writtenAt) resident.access(this.#clock.now());
     return this.#shared.slide(key, entry);
   }
 
@@ -237,18 +235,23 @@ export class TieredStore implements Store {
   // -------------------------------------------------------------------------------------------------- reads
 
   #isVerifiable(resident: Resident): boolean {
-    if (!resident.entry.payload || resident.provisionalSince !== undefined) return false;
+    if (!resident.payload || resident.provisionalSince !== undefined) return false;
     return resident.isCurrent() && !resident.isExpired(this.#clock.now());
   }
 
   /** Reads the generations alone: the value is here. */
   async #verify(resident: Resident, { names }: ReadOptions): Promise<Reading> {
-    const { entry } = resident;
     const sending = this.#sending();
-    const reading = await this.#shared.verify([...new Set([...names, ...entry.generations.map(([name]) => name)])]);
+    const reading = await this.#shared.verify([...new Set([...names, ...resident.records.map(({ name }) => name)])]);
     if (reading.tokens && reading.holds()) this.#learn(reading.tokens, sending, reading.refuses);
     const remainingMs = resident.remainingMs(this.#clock.now());
-    return { ...reading, entry, tier: 'memory', remainingMs, reason: reading.tokens ? 'fresh' : reading.reason };
+    return {
+      ...reading,
+      entry: resident,
+      tier: 'memory',
+      remainingMs,
+      reason: reading.tokens ? 'fresh' : reading.reason,
+    };
   }
 
   async #readShared(key: string, options: ReadOptions): Promise<Reading> {
@@ -285,17 +288,16 @@ export class TieredStore implements Store {
   #inOutage(key: string, reading: Reading, { names, maxStalenessMs }: ReadOptions): Reading {
     const resident = this.#residents.get(key);
     if (!resident || maxStalenessMs === 0 || !this.#isWithinGrace(resident)) return reading;
-    const { entry } = resident;
-    const own = new Set(entry.generations.map(([name]) => name));
+    const own = new Set(resident.records.map(({ name }) => name));
     const isRefused = reading.refuses(key) || [...own].some(reading.refuses);
     const remainingMs = resident.remainingMs(this.#clock.now());
-    const isOver = remainingMs + entry.staleMs <= 0;
+    const isOver = remainingMs + resident.staleMs <= 0;
     if (isRefused || isOver || !names.every((name) => own.has(name))) return reading;
-    return { ...reading, entry, tier: 'memory', remainingMs, isGraced: true, reason: 'outage' };
+    return { ...reading, entry: resident, tier: 'memory', remainingMs, isGraced: true, reason: 'outage' };
   }
 
-  #isWithinGrace({ entry, records, provisionalSince }: Resident): boolean {
-    if (!entry.payload || this.graceMs === 0) return false;
+  #isWithinGrace({ payload, records, provisionalSince }: Resident): boolean {
+    if (!payload || this.graceMs === 0) return false;
     const since = this.#time.monotonicMs() - this.graceMs;
     return records.every((record) => record.current && (provisionalSince ?? this.#lastTrueAt(record)) > since);
   }
@@ -310,12 +312,8 @@ export class TieredStore implements Store {
    * an invalidation in this process finds it. It can never be verified, so it is of no use when the store is back.
    */
   #hold(key: string, entry: Entry): boolean {
-    const records = entry.generations.map(
-      ([name]) => this.#residents.record(name) ?? this.#residents.add(generationRecord(name, unknownToken)),
-    );
-    const resident = this.#residents.keep(key, entry, this.#clock.now(), records);
-    if (resident) resident.provisionalSince = this.#time.monotonicMs();
-    return resident !== undefined;
+    const sinceMs = this.#time.monotonicMs();
+    return this.#residents.keepProvisionally(key, entry, this.#clock.now(), sinceMs) !== undefined;
   }
 }
 
