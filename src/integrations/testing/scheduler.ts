@@ -5,11 +5,11 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import timers from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Clock } from '../../base/clock.js';
 import { breakerLoaded } from '../../policies/breaker.js';
-import { nextTurn } from '../../policies/deadline.js';
 import { Random } from './random.js';
 
 /** How a {@link Scheduler} chooses. */
@@ -55,8 +55,14 @@ interface Timer {
   readonly task: () => void;
 }
 
+// Taken at import, so that fake timers do not stop it.
+const { setImmediate, clearImmediate } = timers;
+
 /** How often one that was put off comes all the same. */
 const endsOfStalls = 0.03;
+
+/** Callbacks of one turn of the event loop. */
+const turnsAtOnce = 8;
 
 /** Nothing else that is real is waited for. */
 const loadingTakesMs = 1_000;
@@ -166,36 +172,51 @@ export class Scheduler {
     this.#timers = this.#timers.filter((timer) => timer.process !== process);
   }
 
-  /** One in each turn of the event loop. It is asked by callbacks, as a promise for each step would cost as much as the step. */
+  /** By callbacks, as a promise for each step would cost as much as the step. */
   #takeSteps(isOver: () => boolean, stepsAtMost: number): Promise<void> {
     let steps = 0;
     return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => {
+        turns.end();
+        reject(error);
+      };
       const goOn = (hasMore: boolean): void => {
-        if (hasMore) nextTurn(takeOne);
-        else reject(new Error('The work has not settled, and nothing is left that could happen.'));
+        if (hasMore) turns.ask(1);
+        else fail(new Error('The work has not settled, and nothing is left that could happen.'));
       };
       const takeOne = (): void => {
-        try {
-          if (isOver()) resolve();
-          else if (steps++ === stepsAtMost) throw new Error(`The work has not settled after ${stepsAtMost} steps.`);
-          else if (this.#next()) nextTurn(takeOne);
-          else this.#hasMore().then(goOn, reject);
-        } catch (error) {
-          reject(error as Error);
+        if (isOver()) {
+          turns.end();
+          resolve();
+          return;
         }
+        if (steps++ === stepsAtMost) throw new Error(`The work has not settled after ${stepsAtMost} steps.`);
+        const taken = this.#next();
+        if (taken === 'step') return turns.askIfNone();
+        turns.end();
+        if (taken === 'timer') turns.ask(1);
+        else this.#hasMore().then(goOn, fail);
       };
-      nextTurn(takeOne);
+      const turns = new Turns(() => {
+        try {
+          takeOne();
+        } catch (error) {
+          fail(error as Error);
+        }
+      });
+      turns.ask(1);
     });
   }
 
-  /** False if nothing can happen any more. */
-  #next(): boolean {
+  /** Undefined if nothing can happen any more. */
+  #next(): 'step' | 'timer' | undefined {
     this.steps++;
     const timer = this.#firstTimer();
     const step = timer && !this.isCalm && this.random.chance(this.#haste) ? undefined : this.#pick();
     if (step) this.#take(step);
     else if (timer) this.#fire(timer);
-    return step !== undefined || timer !== undefined;
+    if (step) return 'step';
+    return timer && 'timer';
   }
 
   /** The first command of a process loads modules, which the scheduler does not own. */
@@ -296,6 +317,36 @@ export class SimulatedProcess implements Required<Clock> {
   kill(): void {
     this.#isPaused = this.#isKilled = true;
     this.#scheduler.forget(this);
+  }
+}
+
+/**
+ * Callbacks of the event loop, between which all promise jobs run that are ready, and those that they make ready. Several that are
+ * asked for at once come in one turn of the loop, which costs more than a step. What the cache puts off to the next turn, after a
+ * deadline, has to come after the next step: so after a timer there is one at a time.
+ */
+class Turns {
+  readonly #task: () => void;
+  readonly #asked: NodeJS.Immediate[] = [];
+
+  constructor(task: () => void) {
+    this.#task = () => {
+      this.#asked.shift();
+      task();
+    };
+  }
+
+  ask(count: number): void {
+    for (let asked = 0; asked < count; asked++) this.#asked.push(setImmediate(this.#task));
+  }
+
+  askIfNone(): void {
+    if (this.#asked.length === 0) this.ask(turnsAtOnce);
+  }
+
+  end(): void {
+    for (const turn of this.#asked) clearImmediate(turn);
+    this.#asked.length = 0;
   }
 }
 
