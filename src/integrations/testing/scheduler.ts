@@ -108,6 +108,11 @@ export class Scheduler {
     this.#onStep = onStep;
   }
 
+  /** @internal Whether anybody hears of the steps, so that their words need not be made for nobody. */
+  get tells(): boolean {
+    return this.#onStep !== undefined;
+  }
+
   /** Milliseconds since the beginning. */
   get nowMs(): number {
     return this.#nowMs;
