@@ -16,7 +16,7 @@ const path = fileURLToPath(new URL('worker.mjs', import.meta.url));
  * machine code and the shapes of everything that no cache has just then: they would be made again each second. A core for each
  * worker leaves none for the threads of the collector.
  */
-const execArgv = ['--min-semi-space-size=16', '--initial-old-space-size=256', '--single-threaded-gc'];
+const heap = ['--min-semi-space-size=16', '--initial-old-space-size=256', '--single-threaded-gc'];
 
 /**
  * Carries out jobs, as many at the same time as there are cores.
@@ -29,7 +29,10 @@ export async function carryOutAll(jobs, onDone, { workers = availableParallelism
   const iterator = jobs[Symbol.iterator]();
   await Promise.all(
     Array.from({ length: workers }, async () => {
-      const worker = fork(path, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const worker = fork(path, {
+        execArgv: [...process.execArgv, ...heap],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
       try {
         for (let next = iterator.next(); !next.done; next = iterator.next())
           onDone(next.value, await ask(worker, next.value));
