@@ -154,6 +154,9 @@ export class Fleet {
 
 const timed = new Set(['delay', 'late', 'double']);
 
+/** Those that call others, or have two rows. @type {readonly Method[]} */
+const outer = ['list', 'page', 'both'];
+
 /** One process: its cache, and its methods. */
 export class Member {
   /** @type {Cache} */
@@ -162,8 +165,8 @@ export class Member {
   process;
   /** Work that goes on after its call was answered. @type {ReadonlySet<Promise<unknown>>} */
   #background;
-  /** @type {Record<Method, any>} */
-  #methods;
+  /** @type {Partial<Record<Method, any>>} */
+  #methods = {};
   #world;
 
   /**
@@ -176,7 +179,6 @@ export class Member {
     this.process = process;
     this.cache = cache;
     this.#background = background;
-    this.#methods = this.#wrapAll();
     cache.on('warning', () => {});
     cache.on('outcome', (outcome) => this.#count(outcome));
   }
@@ -187,7 +189,7 @@ export class Member {
    * @returns {Promise<Value>}
    */
   read(method, row) {
-    return this.#methods[method](row);
+    return this.#method(method)(row);
   }
 
   /** Resolves when nothing goes on in the background. */
@@ -197,31 +199,43 @@ export class Member {
 
   /** Every entry with this row, the inner ones first. @param {number} row */
   async forget(row) {
-    const { one, page, list, both } = this.#methods;
-    const results = [await one.forget(row)];
+    const results = [await this.#method('one').forget(row)];
     for (const each of [row, row - 1]) {
-      for (const method of [list, page, both]) results.push(await method.forget(each));
+      for (const method of outer) results.push(await this.#method(method).forget(each));
     }
     return { status: results.every(({ status }) => status === 'done') ? 'done' : 'deferred' };
   }
 
-  #wrapAll() {
+  /** When it is first called, as to wrap it costs as much as some calls, and most programs call two of them. @param {Method} method */
+  #method(method) {
+    return (this.#methods[method] ??= this.#wrap(method));
+  }
+
+  /** @param {Method} method */
+  #wrap(method) {
     const options = { ttl: ttlMs, ...this.#world.cell.row.options };
-    const one = this.cache.wrap('one', (/** @type {number} */ row) => this.#load([row]), {
-      ...options,
-      tags: (row) => `row:${row}`,
-    });
-    const page = this.cache.wrap(
-      'page',
-      async (/** @type {number} */ row) => this.#joined(await one(row), await one(row + 1)),
-      options,
-    );
-    const list = this.cache.wrap('list', (/** @type {number} */ row) => this.#load([row, row + 1]), {
-      ...options,
-      resultTags: ({ rows }) => Object.keys(rows).map((row) => `row:${row}`),
-    });
-    const twice = async (/** @type {number} */ row) => this.#joined(await one(row), await list(row));
-    return { one, page, list, both: this.cache.wrap('both', twice, options) };
+    switch (method) {
+      case 'one':
+        return this.cache.wrap('one', (/** @type {number} */ row) => this.#load([row]), {
+          ...options,
+          tags: (row) => `row:${row}`,
+        });
+      case 'page': {
+        const one = this.#method('one');
+        const page = async (/** @type {number} */ row) => this.#joined(await one(row), await one(row + 1));
+        return this.cache.wrap('page', page, options);
+      }
+      case 'list':
+        return this.cache.wrap('list', (/** @type {number} */ row) => this.#load([row, row + 1]), {
+          ...options,
+          resultTags: ({ rows }) => Object.keys(rows).map((row) => `row:${row}`),
+        });
+      case 'both': {
+        const [one, list] = [this.#method('one'), this.#method('list')];
+        const both = async (/** @type {number} */ row) => this.#joined(await one(row), await list(row));
+        return this.cache.wrap('both', both, options);
+      }
+    }
   }
 
   /**

@@ -18,6 +18,9 @@ import { noTally } from './tally.mjs';
  * @typedef {{ readonly tally: import('./tally.mjs').Tally, readonly failures: readonly Failure[] }} Done
  */
 
+// Faults are errors by the thousand, and only their words are looked at. To see where one comes from, replay its seed.
+Error.stackTraceLimit = 0;
+
 /** @type {Map<string, Promise<Library>>} */
 const libraries = new Map();
 

@@ -5,11 +5,11 @@
  */
 
 import { performance } from 'node:perf_hooks';
+import timers from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Clock } from '../../base/clock.js';
 import { breakerLoaded } from '../../policies/breaker.js';
-import { nextTurn } from '../../policies/deadline.js';
 import { Random } from './random.js';
 
 /** How a {@link Scheduler} chooses. */
@@ -41,7 +41,9 @@ export interface RunOptions {
   readonly stepsAtMost?: number | undefined;
 }
 
-interface Step extends StepOptions {
+interface Step {
+  readonly process: SimulatedProcess | undefined;
+  readonly line: string | undefined;
   readonly label: string;
   readonly take: () => void;
   readonly isStalled: boolean;
@@ -53,8 +55,14 @@ interface Timer {
   readonly task: () => void;
 }
 
+// Taken at import, so that fake timers do not stop it.
+const { setImmediate, clearImmediate } = timers;
+
 /** How often one that was put off comes all the same. */
 const endsOfStalls = 0.03;
+
+/** Callbacks of one turn of the event loop. */
+const turnsAtOnce = 8;
 
 /** Nothing else that is real is waited for. */
 const loadingTakesMs = 1_000;
@@ -100,6 +108,11 @@ export class Scheduler {
     this.#onStep = onStep;
   }
 
+  /** @internal Whether anybody hears of the steps, so that their words need not be made for nobody. */
+  get tells(): boolean {
+    return this.#onStep !== undefined;
+  }
+
   /** Milliseconds since the beginning. */
   get nowMs(): number {
     return this.#nowMs;
@@ -112,24 +125,25 @@ export class Scheduler {
 
   /** Has `take` called when it is this step's turn. */
   step(label: string, take: () => void, options: StepOptions = {}): void {
-    if (options.process?.isKilled) return;
+    const { process, line } = options;
+    if (process?.isKilled) return;
     const isStalled = !this.isCalm && this.random.chance(this.#stalls);
-    this.#ready.push({ ...options, label, take, isStalled });
+    this.#ready.push({ process, line, label, take, isStalled });
   }
 
   /** Resolves when it is this step's turn: for what a load, or whatever else is asynchronous, waits for. */
-  turn(label: string, options: StepOptions = {}): Promise<void> {
+  turn(label: string, options?: StepOptions): Promise<void> {
     return new Promise((resolve) => this.step(label, resolve, options));
   }
 
   /** Runs `task` when `ms` have passed. The returned function cancels it. */
   after(ms: number, task: () => void, process?: SimulatedProcess): () => void {
     const timer: Timer = { process, dueMs: this.#nowMs + Math.max(0, ms), task };
-    const at = this.#timers.findLastIndex(({ dueMs }) => dueMs <= timer.dueMs);
-    this.#timers.splice(at + 1, 0, timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
+    const timers = this.#timers;
+    let at = timers.length;
+    for (; at > 0 && (timers[at - 1] as Timer).dueMs > timer.dueMs; at--) timers[at] = timers[at - 1] as Timer;
+    timers[at] = timer;
+    return () => remove(this.#timers, timer);
   }
 
   /**
@@ -145,13 +159,7 @@ export class Scheduler {
     const { random } = Math;
     Math.random = this.random.next;
     try {
-      await jobs();
-      for (let steps = 0; !isOver; steps++) {
-        if (steps === stepsAtMost) throw new Error(`The work has not settled after ${stepsAtMost} steps.`);
-        if (!this.#next() && !(await this.#hasMore()))
-          throw new Error('The work has not settled, and nothing is left that could happen.');
-        await jobs();
-      }
+      await this.#takeSteps(() => isOver, stepsAtMost);
     } finally {
       Math.random = random;
     }
@@ -169,14 +177,51 @@ export class Scheduler {
     this.#timers = this.#timers.filter((timer) => timer.process !== process);
   }
 
-  /** False if nothing can happen any more. */
-  #next(): boolean {
+  /** By callbacks, as a promise for each step would cost as much as the step. */
+  #takeSteps(isOver: () => boolean, stepsAtMost: number): Promise<void> {
+    let steps = 0;
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => {
+        turns.end();
+        reject(error);
+      };
+      const goOn = (hasMore: boolean): void => {
+        if (hasMore) turns.ask(1);
+        else fail(new Error('The work has not settled, and nothing is left that could happen.'));
+      };
+      const takeOne = (): void => {
+        if (isOver()) {
+          turns.end();
+          resolve();
+          return;
+        }
+        if (steps++ === stepsAtMost) throw new Error(`The work has not settled after ${stepsAtMost} steps.`);
+        const taken = this.#next();
+        if (taken === 'step') return turns.askIfNone();
+        turns.end();
+        if (taken === 'timer') turns.ask(1);
+        else this.#hasMore().then(goOn, fail);
+      };
+      const turns = new Turns(() => {
+        try {
+          takeOne();
+        } catch (error) {
+          fail(error as Error);
+        }
+      });
+      turns.ask(1);
+    });
+  }
+
+  /** Undefined if nothing can happen any more. */
+  #next(): 'step' | 'timer' | undefined {
     this.steps++;
-    const timer = this.#timers.find(({ process }) => !process?.isPaused);
+    const timer = this.#firstTimer();
     const step = timer && !this.isCalm && this.random.chance(this.#haste) ? undefined : this.#pick();
     if (step) this.#take(step);
     else if (timer) this.#fire(timer);
-    return step !== undefined || timer !== undefined;
+    if (step) return 'step';
+    return timer && 'timer';
   }
 
   /** The first command of a process loads modules, which the scheduler does not own. */
@@ -186,26 +231,38 @@ export class Scheduler {
     return this.#ready.length + this.#timers.length > 0;
   }
 
+  #firstTimer(): Timer | undefined {
+    for (const timer of this.#timers) if (!timer.process?.isPaused) return timer;
+    return undefined;
+  }
+
   #pick(): Step | undefined {
-    const lines = new Set<string>();
-    const ready = this.#ready.filter(({ line, process }) => {
-      if (line !== undefined && lines.has(line)) return false;
-      if (line !== undefined) lines.add(line);
-      return !process?.isPaused;
-    });
-    if (this.isCalm) return ready[0];
-    const prompt = this.random.chance(endsOfStalls) ? [] : ready.filter(({ isStalled }) => !isStalled);
-    return this.random.pick(prompt.length > 0 ? prompt : ready);
+    const withStalled = this.isCalm || this.random.chance(endsOfStalls);
+    const possible: Step[] = [];
+    const prompt: Step[] = [];
+    let lines: Set<string> | undefined;
+    for (const step of this.#ready) {
+      const { line } = step;
+      if (line !== undefined) {
+        if (lines?.has(line)) continue;
+        (lines ??= new Set()).add(line);
+      }
+      if (step.process?.isPaused) continue;
+      possible.push(step);
+      if (!step.isStalled) prompt.push(step);
+    }
+    if (this.isCalm) return possible[0];
+    return this.random.pick(withStalled || prompt.length === 0 ? possible : prompt);
   }
 
   #take(step: Step): void {
-    this.#ready.splice(this.#ready.indexOf(step), 1);
+    remove(this.#ready, step);
     this.#onStep?.(step.label);
     step.take();
   }
 
   #fire(timer: Timer): void {
-    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    remove(this.#timers, timer);
     this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
     this.#onStep?.(`${timer.process?.name ?? 'the test'}: a timer, at ${this.#nowMs} ms`);
     timer.task();
@@ -268,7 +325,40 @@ export class SimulatedProcess implements Required<Clock> {
   }
 }
 
-/** Lets all promise jobs run that are ready, and those that they make ready. */
-function jobs(): Promise<void> {
-  return new Promise(nextTurn);
+/**
+ * Callbacks of the event loop, between which all promise jobs run that are ready, and those that they make ready. Several that are
+ * asked for at once come in one turn of the loop, which costs more than a step. What the cache puts off to the next turn, after a
+ * deadline, has to come after the next step: so after a timer there is one at a time.
+ */
+class Turns {
+  readonly #task: () => void;
+  readonly #asked: NodeJS.Immediate[] = [];
+
+  constructor(task: () => void) {
+    this.#task = () => {
+      this.#asked.shift();
+      task();
+    };
+  }
+
+  ask(count: number): void {
+    for (let asked = 0; asked < count; asked++) this.#asked.push(setImmediate(this.#task));
+  }
+
+  askIfNone(): void {
+    if (this.#asked.length === 0) this.ask(turnsAtOnce);
+  }
+
+  end(): void {
+    for (const turn of this.#asked) clearImmediate(turn);
+    this.#asked.length = 0;
+  }
+}
+
+/** As `splice` does, which makes an array of what it removes. */
+function remove<T>(from: T[], what: T): void {
+  const at = from.indexOf(what);
+  if (at < 0) return;
+  for (let next = at + 1; next < from.length; next++) from[next - 1] = from[next] as T;
+  from.pop();
 }

@@ -213,10 +213,11 @@ class Connection implements Backend {
   /** Two steps: the server carries it out, and the reply arrives. A connection that is lost in between takes both away. */
   send<T>(operation: string, keys: readonly string[], run: () => T): Promise<T> {
     const { scheduler, process } = this.#parts;
-    const label = `${process.name}: ${[operation, ...keys].join(' ')}`;
+    const label = scheduler.tells ? `${process.name}: ${[operation, ...keys].join(' ')}` : operation;
     const { session } = this;
+    const theirs = { process };
     return new Promise((resolve, reject) => {
-      const reply = (settle: () => void): void => scheduler.step(`${label}, the reply`, settle, { process });
+      const reply = (settle: () => void): void => scheduler.step(`${label}, the reply`, settle, theirs);
       const lose = (): void => reject(new ConnectionLostError('the connection was lost'));
       scheduler.step(label, () => {
         if (session !== this.session) return reply(lose);
