@@ -24,6 +24,7 @@
  * @property {(setup: Setup) => Made | Promise<Made>} make
  */
 
+import { randomUUID } from 'node:crypto';
 import { ttlMs } from './workload.mjs';
 
 /** More than any scenario has, unless it says otherwise: nobody drops an entry. */
@@ -290,6 +291,78 @@ export const memcached = {
 /** How many tags an entry carries where invalidations are measured. */
 export const manyTags = 10;
 
+/**
+ * The least that a hit takes which can be invalidated: the entry and the token of its tag are read, and compared. Nothing else
+ * is done. What is asked for in one tick is one command, as the library does it.
+ *
+ * @type {Readonly<Record<string, Contestant>>}
+ */
+export const taggedByHand = {
+  'redis-mget': {
+    title: 'node-redis MGET of entry and tag, by hand',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { createClient } = await import('redis');
+      const client = await createClient({ url }).connect();
+      const read = inOneCommand((keys) => client.mGet(keys));
+      const write = (key, text) => client.set(key, text, { expiration: { type: 'PX', value: ttlMs } });
+      return { find: findTagged({ load, read, write }), close: () => client.close() };
+    },
+  },
+  'memjs-gets': {
+    title: 'memjs get of entry and tag, by hand',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, memcached: url }) => {
+      const { Client } = (await import('memjs')).default;
+      const client = Client.create(url.replace('memcached://', ''));
+      const readOne = async (key) => (await client.get(key)).value?.toString() ?? null;
+      const read = inOneCommand((keys) => Promise.all(keys.map(readOne)));
+      const write = (key, text) => client.set(key, text, { expires: ttlMs / 1_000 });
+      return { find: findTagged({ load, read, write }), close: () => client.close() };
+    },
+  },
+};
+
+function findTagged({ load, read, write }) {
+  return async (id) => {
+    const [key, tag] = [`product:${id}`, `tag:${id}`];
+    const texts = await read([key, tag]);
+    const [text, token] = [texts.get(key), texts.get(tag)];
+    if (text !== null && token !== null) {
+      const [storedUnder, value] = JSON.parse(text);
+      if (storedUnder === token) return value;
+    }
+    const made = randomUUID();
+    await write(tag, made);
+    const value = await load(id);
+    await write(key, JSON.stringify([made, value]));
+    return value;
+  };
+}
+
+/** Gathers for three promise jobs. */
+function inOneCommand(readMany) {
+  let gathering;
+  const send = async (texts) => {
+    for (let job = 0; job < 3; job++) await undefined;
+    gathering = undefined;
+    const keys = [...texts.keys()];
+    const found = await readMany(keys);
+    keys.forEach((key, index) => texts.set(key, found[index]));
+    return texts;
+  };
+  return (keys) => {
+    if (!gathering) {
+      const texts = new Map();
+      gathering = { texts, read: send(texts) };
+    }
+    for (const key of keys) gathering.texts.set(key, null);
+    return gathering.read;
+  };
+}
+
 /** Set up for one scenario. @type {Readonly<Record<string, Contestant>>} */
 const special = {
   'ours-known-tag': {
@@ -312,7 +385,7 @@ const special = {
 };
 
 /** @type {Readonly<Record<string, Contestant>>} */
-export const contestants = { ...memory, ...redis, ...memcached, ...special };
+export const contestants = { ...memory, ...redis, ...memcached, ...taggedByHand, ...special };
 
 /**
  * A decorated method, as users have it.
