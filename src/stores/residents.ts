@@ -28,7 +28,14 @@ export function generationRecord(name: string, token: string): GenerationRecord 
 }
 
 /** What most entries of a method have in common; they share it. */
-type Traits = Pick<Entry, 'sliding' | 'maxLifetimeMs' | 'staleMs' | 'isError' | 'version'>;
+interface Traits extends Pick<Entry, 'sliding' | 'maxLifetimeMs' | 'staleMs' | 'isError' | 'version'> {
+  /** The records of the first generations, which are those of the namespace and of the method. */
+  readonly common: readonly GenerationRecord[];
+}
+
+const commonRecords = 2;
+/** The longest load that is told from a longer one: what a small integer can hold, as any other number is an object. */
+const longestLoadUs = 2 ** 30;
 
 /** The window of an entry that slides. */
 interface Window {
@@ -43,13 +50,14 @@ interface Window {
  * is the processor's caches that a hit waits for.
  */
 export class Resident implements Entry, LocalHit {
-  readonly records: readonly GenerationRecord[];
   readonly payload: Payload | undefined;
+  /** Of the generations that it has besides the common ones: nearly always there is one. */
+  readonly #own: GenerationRecord | readonly GenerationRecord[];
   /** By this process's clock, whatever the writer's said. */
   #freshUntil: number;
   /** Of who was given it. */
   memo: unknown = undefined;
-  readonly loadMs: number;
+  readonly #loadUs: number;
   readonly writtenAt: number;
   readonly ttlMs: number;
   /**
@@ -63,9 +71,10 @@ export class Resident implements Entry, LocalHit {
   readonly #generations: readonly Generation[] | undefined;
 
   constructor(entry: Entry, { records, endsAt, traits, provisionalSince }: ResidentParts) {
-    this.records = records;
+    const own = records.slice(commonRecords);
+    this.#own = own.length === 1 ? (own[0] as GenerationRecord) : own;
     this.payload = entry.payload;
-    this.loadMs = entry.loadMs;
+    this.#loadUs = Math.min(Math.round(entry.loadMs * 1_000), longestLoadUs);
     this.writtenAt = entry.writtenAt;
     this.ttlMs = entry.ttlMs;
     this.provisionalSince = provisionalSince;
@@ -81,8 +90,16 @@ export class Resident implements Entry, LocalHit {
     return this;
   }
 
+  get records(): readonly GenerationRecord[] {
+    return this.#traits.common.concat(this.#own);
+  }
+
   get generations(): readonly Generation[] {
     return this.#generations ?? this.records.map(({ name, token }) => [name, token] as const);
+  }
+
+  get loadMs(): number {
+    return this.#loadUs / 1_000;
   }
 
   get accessedAt(): number {
@@ -116,8 +133,9 @@ export class Resident implements Entry, LocalHit {
 
   /** Whether it was stored under this generation. */
   carries(name: string): boolean {
-    for (const record of this.records) if (record.name === name) return true;
-    return false;
+    const own = this.#own;
+    if (isOne(own) ? own.name === name : own.some((record) => record.name === name)) return true;
+    return this.#traits.common.some((record) => record.name === name);
   }
 
   /** It was read: its window, if it has one, begins anew. */
@@ -137,9 +155,24 @@ export class Resident implements Entry, LocalHit {
   }
 
   isCurrent(): boolean {
-    for (const record of this.records) if (!record.current) return false;
+    return this.every(isCurrent);
+  }
+
+  /** Whether all its records are as `test` wants them. */
+  every(test: (record: GenerationRecord) => boolean): boolean {
+    const own = this.#own;
+    if (isOne(own) ? !test(own) : !own.every(test)) return false;
+    for (const record of this.#traits.common) if (!test(record)) return false;
     return true;
   }
+}
+
+function isOne(own: GenerationRecord | readonly GenerationRecord[]): own is GenerationRecord {
+  return 'name' in own;
+}
+
+function isCurrent({ current }: GenerationRecord): boolean {
+  return current;
 }
 
 interface ResidentParts {
@@ -156,17 +189,20 @@ const rememberedTraits = 16;
 class SharedTraits {
   readonly #last: Traits[] = [];
 
-  of({ sliding, maxLifetimeMs, staleMs, isError, version }: Entry): Traits {
+  of({ sliding, maxLifetimeMs, staleMs, isError, version }: Entry, records: readonly GenerationRecord[]): Traits {
+    const common = records.slice(0, commonRecords);
     const known = this.#last.find(
       (traits) =>
         traits.version === version &&
         traits.sliding === sliding &&
         traits.maxLifetimeMs === maxLifetimeMs &&
         traits.staleMs === staleMs &&
-        traits.isError === isError,
+        traits.isError === isError &&
+        traits.common.length === common.length &&
+        traits.common.every((record, index) => record === common[index]),
     );
     if (known) return known;
-    const traits = { sliding, maxLifetimeMs, staleMs, isError, version };
+    const traits = { sliding, maxLifetimeMs, staleMs, isError, version, common };
     if (this.#last.length >= rememberedTraits) this.#last.shift();
     this.#last.push(traits);
     return traits;
@@ -259,7 +295,12 @@ export class Residents {
   #keep(key: string, entry: Entry, { now, records, provisionalSince }: Keeping): Resident | undefined {
     const lifetimeMs = Math.min(entry.sliding ? Infinity : entry.ttlMs, entry.maxLifetimeMs);
     const endsAt = now + Math.min(this.#ttlMs, lifetimeMs);
-    const resident = new Resident(entry, { records, endsAt, traits: this.#traits.of(entry), provisionalSince });
+    const resident = new Resident(entry, {
+      records,
+      endsAt,
+      traits: this.#traits.of(entry, records),
+      provisionalSince,
+    });
     for (const record of records) this.#use(record);
     try {
       this.#entries.set(key, resident);

@@ -184,11 +184,9 @@ export class TieredStore implements Store {
     const trust = maxStalenessMs === undefined ? this.#currentTrust(nowMs) : 0;
     if (maxStalenessMs === undefined && trust === 0) return false;
     const since = nowMs - limitMs;
-    for (const record of resident.records) {
-      if (!record.current || record.verifiedAt <= since) return false;
-      if (trust !== 0 && record.trust !== trust) return false;
-    }
-    return true;
+    return resident.every(
+      (record) => record.current && record.verifiedAt > since && (trust === 0 || record.trust === trust),
+    );
   }
 
   /** Another number after each gap of the bus and each reconnect of the store; 0 while nothing is trusted. */
@@ -296,10 +294,11 @@ export class TieredStore implements Store {
     return { ...reading, entry: resident, tier: 'memory', remainingMs, isGraced: true, reason: 'outage' };
   }
 
-  #isWithinGrace({ payload, records, provisionalSince }: Resident): boolean {
+  #isWithinGrace(resident: Resident): boolean {
+    const { payload, provisionalSince } = resident;
     if (!payload || this.graceMs === 0) return false;
     const since = this.#time.monotonicMs() - this.graceMs;
-    return records.every((record) => record.current && (provisionalSince ?? this.#lastTrueAt(record)) > since);
+    return resident.every((record) => record.current && (provisionalSince ?? this.#lastTrueAt(record)) > since);
   }
 
   /** A lease verifies all the time, without a read: an entry that was read long ago is not an old one. */
