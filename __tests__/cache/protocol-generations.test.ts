@@ -474,6 +474,7 @@ describe('generations that are probably missing', () => {
     await there.cache.invalidate('t:4');
     await run.end();
     expect(await t0).toBe(0);
+    expect(adds()).toHaveLength(2);
     x.automatic = true;
     expect(await read('4')).toBe(1);
   });
@@ -490,9 +491,29 @@ describe('generations that are probably missing', () => {
     expect(problems).toEqual([]);
   });
 
-  it('are not made where entries are found, nor for who only asks whether there is one', async () => {
+  it('are offered once, however many ask', async () => {
+    await Promise.all([read('4'), read('4'), read('4')]);
+    await there.cache.invalidate('t:4');
+    await read('4');
+    const offered = adds().filter((command) => command === 'add cachette:1:#t:t:4');
+    expect(offered).toHaveLength(2); // the second when a read had shown that it is missing
+  });
+
+  it('are not made for calls in a transaction, which store nothing', async () => {
+    await here.cache.transaction(() => read('4'));
+    expect(adds()).toEqual([]);
+  });
+
+  it('are not offered while the breaker is open', async () => {
+    here.backend.broken = true;
+    await Promise.all(['5', '6', '7', '8', '9', '10'].map((tag) => here.cache.invalidate(tag)));
+    here.backend.sentSoFar.length = 0;
+    await read('4');
+    expect(here.backend.log).toEqual([]);
+  });
+
+  it('are not made where entries are found', async () => {
     for (let time = 0; time < 3; time++) await read('1');
-    expect(await here.cache.get('no such key')).toBeUndefined();
     const reading = here.backend.sent('getMany', '4');
     const t0 = read('4');
     const get = await reading;

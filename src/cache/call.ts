@@ -74,7 +74,7 @@ export class Call {
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
       const reading = await this.#look.read({ mayLoad: true });
-      this.#subject.counts.read(reading.entry !== undefined);
+      if (reading.tokens) this.#subject.counts.read(reading.entry !== undefined);
       const found = this.#serve(reading);
       if (found) return opened(found);
       const joined = this.#joinable(began, reading, attempt);

@@ -366,10 +366,6 @@ export class SeenTokens {
     }
   }
 
-  has(name: string): boolean {
-    return this.#seen.has(name);
-  }
-
   /** The token of `name` that had been read before the compute that started at `startedAt`. */
   before(name: string, startedAt: number): string | undefined {
     const seen = this.#seen.get(name);

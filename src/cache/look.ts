@@ -98,10 +98,10 @@ export class Look {
     return store.read(key, { beyondMemory, names, format, maxStalenessMs, offers });
   }
 
-  /** The tags that this process has not met lately: of a method whose entries are mostly absent they are probably new. */
-  #offers(): Offers | undefined {
-    const names = this.names.filter((name) => !this.#core.names.isReserved(name) && !this.#core.seen.has(name));
-    return names.length === 0 ? undefined : { names, lifetimeMs: tagLifetimeMs(this.#subject.policy) };
+  /** Of a method whose entries are mostly absent, the tags are probably new as well. */
+  #offers(): Offers {
+    const names = this.names.filter((name) => !this.#core.names.isReserved(name));
+    return { names, lifetimeMs: tagLifetimeMs(this.#subject.policy) };
   }
 
   judge(reading: Reading): Judgement {

@@ -112,5 +112,6 @@ function isNewer(reading: Reading, seen: Entry, look: Look): boolean {
   const { freshness } = look.judge(reading);
   if (freshness?.state !== 'fresh' || freshness.isDue || !reading.entry) return false;
   const { writtenAt, generations } = reading.entry;
-  return writtenAt !== seen.writtenAt || generations.some(([, token], i) => token !== seen.generations[i]?.[1]);
+  const before = seen.generations;
+  return writtenAt !== seen.writtenAt || generations.some(([, token], i) => token !== before[i]?.[1]);
 }

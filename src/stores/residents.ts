@@ -182,31 +182,40 @@ interface ResidentParts {
   readonly provisionalSince: number | undefined;
 }
 
-/** So many kinds of entries that were kept last are compared with a new one. */
-const rememberedTraits = 16;
+/** Of one method: with stale windows or without, a result or an error. */
+const rememberedTraits = 4;
 
 /** Gives entries that have the same traits the same object. */
 class SharedTraits {
-  readonly #last: Traits[] = [];
+  /** By the record of their method. */
+  readonly #known = new WeakMap<GenerationRecord, Traits[]>();
 
   of({ sliding, maxLifetimeMs, staleMs, isError, version }: Entry, records: readonly GenerationRecord[]): Traits {
     const common = records.slice(0, commonRecords);
-    const known = this.#last.find(
-      (traits) =>
-        traits.version === version &&
-        traits.sliding === sliding &&
-        traits.maxLifetimeMs === maxLifetimeMs &&
-        traits.staleMs === staleMs &&
-        traits.isError === isError &&
-        traits.common.length === common.length &&
-        traits.common.every((record, index) => record === common[index]),
-    );
-    if (known) return known;
     const traits = { sliding, maxLifetimeMs, staleMs, isError, version, common };
-    if (this.#last.length >= rememberedTraits) this.#last.shift();
-    this.#last.push(traits);
+    const method = common.at(-1);
+    // A version may be another one in each entry.
+    if (method === undefined || version !== undefined) return traits;
+    const known = this.#known.get(method) ?? [];
+    const same = known.find((other) => areSame(other, traits));
+    if (same) return same;
+    if (known.length >= rememberedTraits) known.shift();
+    known.push(traits);
+    this.#known.set(method, known);
     return traits;
   }
+}
+
+function areSame(one: Traits, other: Traits): boolean {
+  return (
+    one.sliding === other.sliding &&
+    one.maxLifetimeMs === other.maxLifetimeMs &&
+    one.staleMs === other.staleMs &&
+    one.isError === other.isError &&
+    one.version === other.version &&
+    one.common.length === other.common.length &&
+    one.common.every((record, index) => record === other.common[index])
+  );
 }
 
 /** How much memory may hold. */

@@ -57,6 +57,8 @@ export class SharedStore implements Store {
   readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>(atMost(rememberedTouches));
   /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
   readonly #wanted = new LRUCache<string, number>(atMost(rememberedTouches));
+  /** Generations that were offered or made by this process: one that is missing again is made when a read has shown it. */
+  readonly #met = new LRUCache<string, true>(atMost(rememberedTouches));
   #loading: Promise<unknown> | undefined;
   /**
    * A deadline has passed in this very turn of the event loop; resolves when that is over. Who reads now has waited for just
@@ -322,6 +324,7 @@ export class SharedStore implements Store {
 
   async #mint(name: string, atLeastMs: number): Promise<string | undefined> {
     const lifetimeMs = Math.max(atLeastMs, this.#wanted.get(name) ?? 0);
+    this.#met.set(name, true);
     const token = newToken(lifetimeMs);
     const { add } = this.#backend;
     const sentAt = this.#time.monotonicMs();
@@ -347,15 +350,23 @@ export class SharedStore implements Store {
    */
   #offer({ names, lifetimeMs }: Offers): void {
     const { add } = this.#backend;
-    if (!add) return;
+    // Not by way of the breaker: what is told of an offer is told by the read as well, and would count twice.
+    if (!add || this.#loading || !this.#breaker.isClosed) return;
     for (const name of names) {
+      if (this.#met.get(name)) continue;
+      this.#met.set(name, true);
       const longestMs = Math.max(lifetimeMs, this.#wanted.get(name) ?? 0);
-      const token = newToken(longestMs);
-      this.#run(() => add.call(this.#backend, name, token, longestMs)).then(
-        (isMade) => isMade && this.#minted(name, token),
-        // The read fails as well, and tells of it.
-        () => undefined,
-      );
+      void this.#offerOne(name, longestMs, add);
+    }
+  }
+
+  /** If it fails, so does the read, or the mint that follows it; they tell of it. */
+  async #offerOne(name: string, lifetimeMs: number, add: NonNullable<Backend['add']>): Promise<void> {
+    const token = newToken(lifetimeMs);
+    try {
+      if (await add.call(this.#backend, name, token, lifetimeMs)) this.#minted(name, token);
+    } catch {
+      // nobody waits for it
     }
   }
 

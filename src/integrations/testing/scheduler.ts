@@ -200,7 +200,7 @@ export class Scheduler {
         if (taken === 'step') return turns.askIfNone();
         turns.end();
         if (taken === 'timer') turns.ask(1);
-        else this.#hasMore().then(goOn, fail);
+        else this.#hasMore(isOver).then(goOn, fail);
       };
       const turns = new Turns(() => {
         try {
@@ -225,10 +225,11 @@ export class Scheduler {
   }
 
   /** The first command of a process loads modules, which the scheduler does not own. */
-  async #hasMore(): Promise<boolean> {
+  async #hasMore(isOver: () => boolean): Promise<boolean> {
     const endsAt = performance.now() + loadingTakesMs;
-    while (this.#ready.length + this.#timers.length === 0 && performance.now() < endsAt) await sleep(1);
-    return this.#ready.length + this.#timers.length > 0;
+    const hasMore = (): boolean => isOver() || this.#ready.length + this.#timers.length > 0;
+    while (!hasMore() && performance.now() < endsAt) await sleep(1);
+    return hasMore();
   }
 
   #firstTimer(): Timer | undefined {
