@@ -48,7 +48,7 @@ const stages = [
   { name: 'build', go: () => single(['npm', 'run', '-s', 'build'], 5 * minutes) },
   { name: 'import', go: () => single(['npm', 'run', '-s', 'bench:import', '--', '--no-limit'], 5 * minutes) },
   { name: 'example', go: () => single(['npm', '-s', 'start', '--', '--seconds', '3', '--inspect'], 5 * minutes) },
-  { name: 'race', go: () => single(['npm', 'run', '-s', 'race', '--', '--programs', '144000'], 20 * minutes) },
+  { name: 'race', go: () => single(['npm', 'run', '-s', 'race', '--', '--programs', '720000'], 40 * minutes) },
   { name: 'bench', go: () => single(['npm', 'run', '-s', 'bench', '--', '--quick'], 10 * minutes) },
   {
     name: 'tests on Node 22 and 24',

@@ -107,7 +107,7 @@ describe('a question to the fleet', () => {
         if (kind !== 'ask') return;
         const lies = ['', '{}', '[]', 'null', '{"process":{},"answer":{}}', 'x'.repeat(2_000_000)];
         for (const [i, lie] of lies.entries())
-          void liar.publish(JSON.stringify([version, 'tell', `liar${i}`, asked, lie]), from);
+          void liar.publish(JSON.stringify([version, 'tell', `liar${i}`, asked, from, lie]), from);
       },
     });
     const cache = open(['memory://', store], { bus: bus.connect() });

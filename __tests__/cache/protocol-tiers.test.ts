@@ -128,6 +128,27 @@ describe('who invalidates', () => {
     expect(await readX()).toBe(1);
   });
 
+  // P1 announces its 1, P0 has heard it and says so, over a bus that tells all · P2: del Ga, announces its 1 · P0 trusts Ga=1
+  it('does not take for an answer what another process was told', async () => {
+    const third = open(medium.connect());
+    await readX();
+    await here.trusting(readX);
+    await third.cache.invalidate('b');
+    const answer = medium.sentSoFar.find((text) => text.includes('"heard"') && text.includes(links[0].id as string));
+    links[0].hold();
+    A = 1;
+    let status: string | undefined;
+    const invalidation = there.cache.invalidate('a').then((result) => (status = result.status));
+    await jobs();
+    links[1].deliver(answer as string);
+    await sleep(150);
+    expect(status).toBeUndefined();
+    links[0].release();
+    await invalidation;
+    expect(await readX()).toBe(1);
+    await third.close();
+  });
+
   // P0 trusts Ga=1 · P0 is frozen, or its link is dead · P1: del Ga · P0 neither answers nor beats
   it('waits for a silent process no longer than its lease, and that one trusts nothing then', async () => {
     await readX();

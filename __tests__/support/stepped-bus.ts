@@ -4,6 +4,8 @@ import type { Bus, BusSubscriber } from '../../src/stores/bus.js';
 
 /** What all connections have in common. */
 export class SteppedMedium {
+  /** Every message so far. */
+  readonly sentSoFar: string[] = [];
   readonly #links = new Set<SteppedLink>();
 
   connect(): SteppedLink {
@@ -14,6 +16,7 @@ export class SteppedMedium {
 
   /** To every subscriber, or to the one of that id; gives their number. */
   send(message: string, to?: string): number {
+    this.sentSoFar.push(message);
     const receivers = [...this.#links].filter(({ id }) => id !== undefined && (to === undefined || id === to));
     for (const link of receivers) link.arrive(message);
     return receivers.length;

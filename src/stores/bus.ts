@@ -41,14 +41,25 @@ export interface StoreBus extends Bus {
 /** The version of the messages. Another one is not understood and not heard. */
 const busVersion = '1';
 
-/** `from` is the id of the sender; `announced` the number of its last announcement. */
+/**
+ * `from` is the id of the sender; `announced` the number of its last announcement. What is `to` one process may reach all, and
+ * they count alike:
+ *
+ *   P1 announces its 1, P2 its 1 · P0 has heard that of P1, and says so · P2 must not take it for the answer to its own
+ */
 export type BusMessage =
   | { readonly kind: 'beat'; readonly from: string; readonly announced: number; readonly beat: number }
   | { readonly kind: 'removed'; readonly from: string; readonly announced: number; readonly names: readonly string[] }
-  | { readonly kind: 'heard'; readonly from: string; readonly announced: number }
+  | { readonly kind: 'heard'; readonly from: string; readonly announced: number; readonly to: string }
   | { readonly kind: 'bye'; readonly from: string }
   | { readonly kind: 'ask'; readonly from: string; readonly asked: number; readonly question: string }
-  | { readonly kind: 'tell'; readonly from: string; readonly asked: number; readonly answer: string };
+  | {
+      readonly kind: 'tell';
+      readonly from: string;
+      readonly asked: number;
+      readonly to: string;
+      readonly answer: string;
+    };
 
 export function writeMessage(message: BusMessage): string {
   switch (message.kind) {
@@ -57,13 +68,13 @@ export function writeMessage(message: BusMessage): string {
     case 'removed':
       return JSON.stringify([busVersion, 'removed', message.from, message.announced, ...message.names]);
     case 'heard':
-      return JSON.stringify([busVersion, 'heard', message.from, message.announced]);
+      return JSON.stringify([busVersion, 'heard', message.from, message.announced, message.to]);
     case 'bye':
       return JSON.stringify([busVersion, 'bye', message.from]);
     case 'ask':
       return JSON.stringify([busVersion, 'ask', message.from, message.asked, message.question]);
     case 'tell':
-      return JSON.stringify([busVersion, 'tell', message.from, message.asked, message.answer]);
+      return JSON.stringify([busVersion, 'tell', message.from, message.asked, message.to, message.answer]);
   }
 }
 
@@ -80,10 +91,11 @@ export function readMessage(text: string): BusMessage | undefined {
   if (version !== busVersion || typeof from !== 'string' || from === '' || from.length > 64) return undefined;
   if (kind === 'bye') return { kind, from };
   if (!isCount(announced)) return undefined;
-  if (kind === 'heard') return { kind, from, announced };
+  if (kind === 'heard' && isText(rest[0])) return { kind, from, announced, to: rest[0] };
   if (kind === 'beat' && isCount(rest[0])) return { kind, from, announced, beat: rest[0] };
   if (kind === 'ask' && isText(rest[0])) return { kind, from, asked: announced, question: rest[0] };
-  if (kind === 'tell' && isText(rest[0])) return { kind, from, asked: announced, answer: rest[0] };
+  if (kind === 'tell' && isText(rest[0]) && isText(rest[1]))
+    return { kind, from, asked: announced, to: rest[0], answer: rest[1] };
   if (kind === 'removed' && rest.every(isText)) return { kind, from, announced, names: rest };
   return undefined;
 }

@@ -363,6 +363,7 @@ export class Coherence implements Remover {
       this.#answerLater(message);
       return;
     }
+    if ('to' in message && message.to !== this.#id) return;
     if (message.kind === 'tell') {
       this.#receiveAnswer(this.#inquiries.get(message.asked), message.from, message.answer);
       return;
@@ -394,13 +395,14 @@ export class Coherence implements Remover {
     nextTurn(() => {
       this.#toAnswer--;
       const answer = this.#closed ? undefined : this.#options.answer(question);
-      if (answer !== undefined) this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked, answer }), from);
+      if (answer !== undefined)
+        this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked, to: from, answer }), from);
     });
   }
 
   async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {
     await this.#options.forget(names);
-    this.#publish(writeMessage({ kind: 'heard', from: this.#id, announced }), from);
+    this.#publish(writeMessage({ kind: 'heard', from: this.#id, announced, to: from }), from);
   }
 
   // ---------------------------------------------------------------------------------------------- answers
