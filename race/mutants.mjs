@@ -79,8 +79,8 @@ export const mutants = [
   {
     name: 'one tag under two generations',
     file: 'cache/scope.ts',
-    find: '      else if (known !== token) this.spoil(',
-    replace: '      else if (known === name) this.spoil(',
+    find: '      else if (known !== token) this.spoil(`one tag under two generations: ${name}`);',
+    replace: '      else this.#tokens.set(name, token);',
     cells: /inherited and result tags . tag . (shared|tiers)/,
   },
   {
@@ -127,12 +127,10 @@ export const mutants = [
     cells: /leases of the bus . tag . tiers/,
   },
   {
-    name: 'an interrupted subscription not noticed',
-    file: 'policies/lease.ts',
-    find: `  lose(): void {
-    this.#until = -Infinity;`,
-    replace: `  lose(): void {
-    this.#until = Math.max(this.#until, -Infinity);`,
+    name: "an answer to another's announcement taken for one's own",
+    file: 'stores/coherence.ts',
+    find: "    if ('to' in message && message.to !== this.#id) return;\n",
+    replace: '',
     cells: /leases of the bus . tag . tiers/,
   },
   {
