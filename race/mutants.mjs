@@ -229,7 +229,7 @@ export const mutants = [
   },
   {
     name: 'memory does not end entries',
-    file: 'stores/residents.ts',
+    file: 'stores/resident.ts',
     find: '  isExpired(now: number): boolean {\n',
     replace: '  isExpired(now: number): boolean {\n    if (now > 0) return false;\n',
     cells: /foreground . tag . (memory|tiers)/,

@@ -4,7 +4,8 @@ import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import type { BusState, StoreState } from '../base/insight.js';
 import { newToken, type Tokens } from '../policies/generations.js';
-import { generationRecord, type MemoryBounds, Residents } from './residents.js';
+import { generationRecord } from './resident.js';
+import { type MemoryBounds, Residents } from './residents.js';
 import type { LocalHit, Reading, ReadOptions, Store } from './store.js';
 
 export type { MemoryBounds };

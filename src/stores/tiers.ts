@@ -14,7 +14,8 @@ import type { BusState, StoreState } from '../base/insight.js';
 import { type Time, timeOf } from '../policies/deadline.js';
 import { Fence } from '../policies/fence.js';
 import { firstChanged, type Tokens, unknownToken } from '../policies/generations.js';
-import { generationRecord, type GenerationRecord, type MemoryBounds, type Resident, Residents } from './residents.js';
+import { generationRecord, type GenerationRecord, type Resident } from './resident.js';
+import { type MemoryBounds, Residents } from './residents.js';
 import type { SharedStore } from './shared.js';
 import type { LeaseEnd, LeaseState, LocalHit, Reading, ReadOptions, Store } from './store.js';
 
