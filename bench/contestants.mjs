@@ -293,7 +293,7 @@ export const manyTags = 10;
 
 /**
  * The least that a hit takes which can be invalidated: the entry and the token of its tag are read, and compared. Nothing else
- * is done. What is asked for in one tick is one command, as the library does it.
+ * is done. What is asked for in one tick is read together, as the library does it.
  *
  * @type {Readonly<Record<string, Contestant>>}
  */
@@ -305,7 +305,7 @@ export const taggedByHand = {
     make: async ({ load, redis: url }) => {
       const { createClient } = await import('redis');
       const client = await createClient({ url }).connect();
-      const read = inOneCommand((keys) => client.mGet(keys));
+      const read = togetherInATick((keys) => client.mGet(keys));
       const write = (key, text) => client.set(key, text, { expiration: { type: 'PX', value: ttlMs } });
       return { find: findTagged({ load, read, write }), close: () => client.close() };
     },
@@ -318,7 +318,7 @@ export const taggedByHand = {
       const { Client } = (await import('memjs')).default;
       const client = Client.create(url.replace('memcached://', ''));
       const readOne = async (key) => (await client.get(key)).value?.toString() ?? null;
-      const read = inOneCommand((keys) => Promise.all(keys.map(readOne)));
+      const read = togetherInATick((keys) => Promise.all(keys.map(readOne)));
       const write = (key, text) => client.set(key, text, { expires: ttlMs / 1_000 });
       return { find: findTagged({ load, read, write }), close: () => client.close() };
     },
@@ -343,7 +343,7 @@ function findTagged({ load, read, write }) {
 }
 
 /** Gathers for three promise jobs. */
-function inOneCommand(readMany) {
+function togetherInATick(readMany) {
   let gathering;
   const send = async (texts) => {
     for (let job = 0; job < 3; job++) await undefined;
