@@ -158,7 +158,7 @@ export class Core {
   async #transaction<T>(fn: () => Promise<T>): Promise<T> {
     const transaction = new Transaction();
     try {
-      const result = await withTransaction(this, transaction, fn);
+      const result = await withTransaction(this, transaction, async () => fn());
       const status = await this.#carryOut(transaction);
       this.resultOf(status, 'What was invalidated in a transaction', [
         ...new Set(transaction.told.flatMap(({ tags }) => tags)),

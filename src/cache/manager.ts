@@ -294,14 +294,17 @@ export class CacheManager<Tag extends string = string> {
     return following;
   }
 
-  /** Runs `fn`; cached calls inside run their methods, and nothing is read or stored. */
+  /**
+   * Runs `fn`; cached calls inside run their methods, and nothing is read or stored. Where `fn` returns a promise, what is still
+   * running when that has settled is cached again; otherwise all that `fn` has left running is bypassed, as in `bypass(next)`.
+   */
   bypass<T>(fn: () => T): T {
-    return withScope({ mode: 'bypass' }, fn);
+    return withScope({ mode: 'bypass' }, fn, 'lasting');
   }
 
-  /** Runs `fn`; cached calls inside run their methods and store what they give. */
+  /** Runs `fn`; cached calls inside run their methods and store what they give. It reaches as far as {@link bypass}. */
   refresh<T>(fn: () => T): T {
-    return withScope({ mode: 'refresh' }, fn);
+    return withScope({ mode: 'refresh' }, fn, 'lasting');
   }
 
   /**
@@ -337,7 +340,7 @@ export class CacheManager<Tag extends string = string> {
    */
   async explain<T>(fn: () => Promise<T>): Promise<Explained<T>> {
     const calls: Outcome[] = [];
-    const value = await withScope({ listener: (outcome) => calls.push(outcome) }, fn);
+    const value = await withScope({ listener: (outcome) => calls.push(outcome) }, async () => fn());
     return { value, calls };
   }
 

@@ -1,6 +1,7 @@
 /** What a cached call knows of the call around it: follows `await` and leaks into no other request. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { isPromise } from 'node:util/types';
 import type { Generation } from '../base/entry.js';
 import type { Outcome } from '../base/events.js';
 import type { Flight } from '../policies/flight.js';
@@ -91,10 +92,26 @@ const outermost: Scope = Object.freeze({
   transactions: undefined,
 });
 
+/** A scope that is entered, and what it was entered from. */
+interface Frame {
+  scope: Scope;
+  readonly around: Frame | undefined;
+  /** What was run in it has settled. What that has left running is part of nothing. */
+  isOver: boolean;
+}
+
+interface Scopes {
+  readonly storage: AsyncLocalStorage<Frame>;
+  /** How many frames are not over. */
+  running: number;
+}
+
 // Shared by the ESM and the CommonJS copy of this package in one process: a call into the other copy has to be seen.
-const place = Symbol.for('cachette.scope.2');
-const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<Scope> | undefined>;
-const storage = (shared[place] ??= new AsyncLocalStorage<Scope>());
+const place = Symbol.for('cachette.scope.3');
+const shared = globalThis as unknown as Record<symbol, Scopes | undefined>;
+const scopes = (shared[place] ??= { storage: new AsyncLocalStorage<Frame>(), running: 0 });
+
+const outside: Frame = { scope: outermost, around: undefined, isOver: false };
 
 const never = new AbortController().signal;
 
@@ -104,17 +121,61 @@ export function currentSignal(): AbortSignal {
 }
 
 export function currentScope(): Scope {
-  return storage.getStore() ?? outermost;
+  return currentFrame()?.scope ?? outermost;
 }
 
-/** Runs `fn` in the current scope, changed by `change`. */
-export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
-  return storage.run({ ...currentScope(), ...change }, fn);
+function currentFrame(): Frame | undefined {
+  let frame = scopes.storage.getStore();
+  while (frame?.isOver) frame = frame.around;
+  return frame;
+}
+
+/**
+ * Runs `fn` in the current scope, changed by `change`. The scope is over when what `fn` returns has settled; a result that is no
+ * promise ends it at once, unless it is `lasting`: then it goes on for all that `fn` has left running.
+ */
+export function withScope<T>(change: Partial<Scope>, fn: () => T, lasting?: 'lasting'): T {
+  const around = currentFrame();
+  const frame: Frame = { scope: { ...(around?.scope ?? outermost), ...change }, around, isOver: false };
+  scopes.running++;
+  let result: T;
+  try {
+    result = scopes.storage.run(frame, fn);
+  } catch (error) {
+    end(frame);
+    throw error;
+  }
+  if (isPromise(result)) return endWith(frame, result) as T;
+  if (!lasting) end(frame);
+  return result;
+}
+
+function endWith<T>(frame: Frame, result: Promise<T>): Promise<T> {
+  return result.then(
+    (value) => {
+      end(frame);
+      return value;
+    },
+    (error: unknown) => {
+      end(frame);
+      throw error;
+    },
+  );
+}
+
+/**
+ * Until Node 24 a storage that is in use hooks into every promise of the process, which makes each `await` dearer than a hit
+ * in memory. So it is in use only while something runs in a scope.
+ */
+function end(frame: Frame): void {
+  frame.isOver = true;
+  frame.scope = outermost;
+  if (--scopes.running === 0) scopes.storage.disable();
 }
 
 /** Runs `fn` as if nothing were around it: what it does is nobody's part. */
 export function withoutScope<T>(fn: () => T): T {
-  return storage.run(outermost, fn);
+  return currentFrame() ? scopes.storage.run(outside, fn) : fn();
 }
 
 /** The transaction of a cache that runs around, if any; `core` is that cache's. */
