@@ -38,21 +38,11 @@ export const memory = {
     copies: 'shared',
     make: ({ load }) => {
       const entries = new Map();
-      const loading = new Map();
-      const begin = (id) => {
-        const promise = load(id)
-          .then((value) => {
-            entries.set(id, { value, expiresAt: Date.now() + ttlMs });
-            return value;
-          })
-          .finally(() => loading.delete(id));
-        loading.set(id, promise);
-        return promise;
-      };
+      const begin = onceAtATime(load, (id, value) => entries.set(id, { value, expiresAt: Date.now() + ttlMs }));
       const find = async (id) => {
         const entry = entries.get(id);
         if (entry !== undefined && Date.now() < entry.expiresAt) return entry.value;
-        return loading.get(id) ?? begin(id);
+        return begin(id);
       };
       return { find };
     },
@@ -288,16 +278,56 @@ export const memcached = {
   },
 };
 
+/** Whoever comes while `load` runs for an id shares it. */
+function onceAtATime(load, keep) {
+  const loading = new Map();
+  const begin = (id) => {
+    const promise = load(id)
+      .then((value) => {
+        keep(id, value);
+        return value;
+      })
+      .finally(() => loading.delete(id));
+    loading.set(id, promise);
+    return promise;
+  };
+  return (id) => loading.get(id) ?? begin(id);
+}
+
 /** How many tags an entry carries where invalidations are measured. */
 export const manyTags = 10;
 
 /**
  * The least that a hit takes which can be invalidated: the entry and the token of its tag are read, and compared. Nothing else
- * is done. What is asked for in one tick is read together, as the library does it.
+ * is done. On a server, what is asked for in one tick is read together, as the library does it.
  *
  * @type {Readonly<Record<string, Contestant>>}
  */
 export const taggedByHand = {
+  'map-tagged': {
+    title: 'Map of entries, and one of tags, by hand',
+    tags: true,
+    copies: 'shared',
+    make: ({ load }) => {
+      const entries = new Map();
+      const tags = new Map();
+      const tagOf = (name) => tags.get(name) ?? tags.set(name, { isCurrent: true }).get(name);
+      const begin = onceAtATime(load, (id, value) => {
+        entries.set(id, { value, expiresAt: Date.now() + ttlMs, tag: tagOf(`product:${id}`) });
+      });
+      const find = async (id) => {
+        const entry = entries.get(id);
+        if (entry !== undefined && Date.now() < entry.expiresAt && entry.tag.isCurrent) return entry.value;
+        return begin(id);
+      };
+      const invalidate = async (name) => {
+        const tag = tags.get(name);
+        if (tag !== undefined) tag.isCurrent = false;
+        tags.delete(name);
+      };
+      return { find, invalidate };
+    },
+  },
   'redis-mget': {
     title: 'node-redis MGET of entry and tag, by hand',
     tags: true,

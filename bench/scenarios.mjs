@@ -48,6 +48,7 @@ import {
 const callers = 100;
 
 /** Where hits are measured. */
+const inMemory = ['map', 'map-tagged', ...Object.keys(memory).slice(1)];
 const onRedis = ['redis-get', 'redis-mget', ...Object.keys(redis).slice(1)];
 const onMemcached = ['memjs-get', 'memjs-gets', ...Object.keys(memcached).slice(1)];
 
@@ -186,7 +187,7 @@ const bytes = {
   title: 'Memory of an entry',
   about:
     'Heap and buffers after the garbage was collected. "Another" is what each of the second 10,000 entries adds, its value included. A cache keeps other things too, whatever it holds, so the first 10,000 have a column of their own.',
-  contestants: ['lru-cache', 'map', 'ours-shared', 'ours-isolated'],
+  contestants: ['lru-cache', 'map', 'map-tagged', 'ours-shared', 'ours-isolated'],
   reference: 'lru-cache',
   better: 'less',
   rounds: 1,
@@ -238,7 +239,7 @@ export const scenarios = {
   memory: {
     title: 'A hit in memory',
     about: `${memoryKeys.toLocaleString('en')} products, asked for one after the other, uniformly. Processor time of one call.`,
-    contestants: Object.keys(memory),
+    contestants: inMemory,
     reference: 'map',
     better: 'less',
     columns: [{ title: 'time of a hit', unit: 'ns' }],
