@@ -27,6 +27,7 @@
 import { randomUUID } from 'node:crypto';
 import { ttlMs } from './workload.mjs';
 
+const deadlineMs = 500;
 /** More than any scenario has, unless it says otherwise: nobody drops an entry. */
 const roomy = 100_000;
 
@@ -332,31 +333,48 @@ export const taggedByHand = {
     title: 'node-redis MGET of entry and tag, by hand',
     tags: true,
     copies: 'own',
-    make: async ({ load, redis: url }) => {
-      const { createClient } = await import('redis');
-      const client = await createClient({ url }).connect();
-      const read = togetherInATick((keys) => client.mGet(keys));
-      const write = (key, text) => client.set(key, text, { expiration: { type: 'PX', value: ttlMs } });
-      return { find: findTagged({ load, read, write }), close: () => client.close() };
-    },
+    make: async ({ load, redis: url }) => taggedOn(await redisByHand(url), load),
+  },
+  'redis-generations': {
+    title: 'node-redis MGET of entry and 3 generations in time, by hand',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, redis: url }) => boundedOn(await redisByHand(url), load),
   },
   'memjs-gets': {
     title: 'memjs get of entry and tag, by hand',
     tags: true,
     copies: 'own',
-    make: async ({ load, memcached: url }) => {
-      const { Client } = (await import('memjs')).default;
-      const client = Client.create(url.replace('memcached://', ''));
-      const readOne = async (key) => (await client.get(key)).value?.toString() ?? null;
-      const read = togetherInATick((keys) => Promise.all(keys.map(readOne)));
-      const write = (key, text) => client.set(key, text, { expires: ttlMs / 1_000 });
-      return { find: findTagged({ load, read, write }), close: () => client.close() };
-    },
+    make: async ({ load, memcached: url }) => taggedOn(await memcachedByHand(url), load),
+  },
+  'memjs-generations': {
+    title: 'memjs get of entry and 3 generations in time, by hand',
+    tags: true,
+    copies: 'own',
+    make: async ({ load, memcached: url }) => boundedOn(await memcachedByHand(url), load),
   },
 };
 
-function findTagged({ load, read, write }) {
-  return async (id) => {
+async function redisByHand(url) {
+  const { createClient } = await import('redis');
+  const client = await createClient({ url }).connect();
+  const readMany = (keys) => client.mGet(keys);
+  const write = (key, text) => client.set(key, text, { expiration: { type: 'PX', value: ttlMs } });
+  return { readMany, write, close: () => client.close() };
+}
+
+async function memcachedByHand(url) {
+  const { Client } = (await import('memjs')).default;
+  const client = Client.create(url.replace('memcached://', ''));
+  const readOne = async (key) => (await client.get(key)).value?.toString() ?? null;
+  const readMany = (keys) => Promise.all(keys.map(readOne));
+  const write = (key, text) => client.set(key, text, { expires: ttlMs / 1_000 });
+  return { readMany, write, close: () => client.close() };
+}
+
+function taggedOn({ readMany, write, close }, load) {
+  const read = togetherInATick(readMany);
+  const find = async (id) => {
     const [key, tag] = [`product:${id}`, `tag:${id}`];
     const texts = await read([key, tag]);
     const [text, token] = [texts.get(key), texts.get(tag)];
@@ -370,6 +388,55 @@ function findTagged({ load, read, write }) {
     await write(key, JSON.stringify([made, value]));
     return value;
   };
+  return { find, close };
+}
+
+/**
+ * What a hit cannot do without where an entry may also be invalidated with its method and with all others, where a server that does
+ * not answer costs a bounded time, and where the names of an entry's generations are found in the entry, as a result may have
+ * told them.
+ */
+function boundedOn({ readMany, write, close }, load) {
+  const read = togetherInATick((keys) => inTime(readMany(keys)));
+  const find = async (id) => {
+    const key = `product:${id}`;
+    const names = ['all', 'method:find', `tag:${id}`];
+    const texts = await read([key, ...names]);
+    const value = stored(texts.get(key), texts);
+    return value === undefined ? miss(id, key, names, texts) : value;
+  };
+  const miss = async (id, key, names, texts) => {
+    const generations = [];
+    for (const name of names) {
+      const token = texts.get(name) ?? randomUUID();
+      if (texts.get(name) === null) await write(name, token);
+      generations.push(name, token);
+    }
+    const value = await load(id);
+    const header = JSON.stringify([Date.now() + ttlMs, ...generations]);
+    await write(key, `${header}\n${JSON.stringify(value)}`);
+    return value;
+  };
+  return { find, close };
+}
+
+/** Undefined where the entry is over, or one of its generations is not the one that stands. */
+function stored(text, tokens) {
+  if (text === null) return undefined;
+  const end = text.indexOf('\n');
+  const [endsAt, ...generations] = JSON.parse(text.slice(0, end));
+  if (endsAt <= Date.now()) return undefined;
+  for (let at = 0; at < generations.length; at += 2)
+    if (tokens.get(generations[at]) !== generations[at + 1]) return undefined;
+  return JSON.parse(text.slice(end + 1));
+}
+
+function inTime(work) {
+  let timer;
+  const isLate = new Promise((_resolve, reject) => {
+    timer = setTimeout(reject, deadlineMs, new Error('too late'));
+  });
+  return Promise.race([work, isLate]).finally(() => clearTimeout(timer));
 }
 
 /** Gathers for three promise jobs. */

@@ -49,8 +49,8 @@ const callers = 100;
 
 /** Where hits are measured. */
 const inMemory = ['map', 'map-tagged', ...Object.keys(memory).slice(1)];
-const onRedis = ['redis-get', 'redis-mget', ...Object.keys(redis).slice(1)];
-const onMemcached = ['memjs-get', 'memjs-gets', ...Object.keys(memcached).slice(1)];
+const onRedis = ['redis-get', 'redis-mget', 'redis-generations', ...Object.keys(redis).slice(1)];
+const onMemcached = ['memjs-get', 'memjs-gets', 'memjs-generations', ...Object.keys(memcached).slice(1)];
 
 /** @type {Scenario} */
 const miss = {
