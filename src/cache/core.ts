@@ -18,7 +18,7 @@ import { type Told, Transaction } from './transaction.js';
 import { Versions } from './versions.js';
 
 /** Keys and generations remembered to save work. What falls out costs a round trip or a compute, never a stale value. */
-const remembered = 10_000;
+const remembered = 8_000;
 
 export interface CoreParts {
   readonly store: Store;

@@ -9,7 +9,7 @@
 import { atMost, LRUCache } from './lru.js';
 
 /** Names whose last invalidation is remembered; for one that is not, the latest that fell out stands. */
-const remembered = 20_000;
+const remembered = 16_000;
 
 export class Fence {
   #invalidations = 0;

@@ -2,7 +2,7 @@
 
 import type { Payload } from '../base/entry.js';
 import type { Codec, Revivable } from './codec.js';
-import { type Copier, type Copies, snapshot } from './copies.js';
+import { type Copier, type Copies, type Snapshot, snapshot } from './copies.js';
 
 /** Makes payloads of one method's results. */
 export interface PayloadFormat {
@@ -83,14 +83,12 @@ class ValuePayload implements Payload {
   }
 
   copy(): unknown {
-    this.#copier ??= this.#decode();
+    if (!this.#copier) ({ value: this.#kept, copier: this.#copier } = decoded(this.#how, this.#kept as string));
     return this.#copier(this.#kept);
   }
+}
 
-  #decode(): Copier {
-    const { codec, copies, revive } = this.#how;
-    const { value, copier } = snapshot(codec.decode(this.#kept as string), copies, revive);
-    this.#kept = value;
-    return copier;
-  }
+// Not a private method, which would take a place in each object.
+function decoded({ codec, copies, revive }: How, text: string): Snapshot {
+  return snapshot(codec.decode(text), copies, revive);
 }

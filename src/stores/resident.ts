@@ -10,14 +10,14 @@ export interface GenerationRecord {
   current: boolean;
   /** How many entries point here. */
   uses: number;
-  /** When it was last known to stand, on a clock that nobody sets. Of memory in front of a store. */
-  verifiedAt: number;
+  /** When it was last known to stand, on a clock that nobody sets. Of memory in front of a store; undefined: never. */
+  verifiedAt: number | undefined;
   /** What it may be trusted by until it is verified again; 0: nothing. Of memory in front of a store. */
   trust: number;
 }
 
 export function generationRecord(name: string, token: string): GenerationRecord {
-  return { name, token, current: true, uses: 0, verifiedAt: -Infinity, trust: 0 };
+  return { name, token, current: true, uses: 0, verifiedAt: undefined, trust: 0 };
 }
 
 /** What most entries of a method have in common; they share it. */
@@ -30,7 +30,16 @@ const commonRecords = 2;
 /** The longest load that is told from a longer one: what a small integer can hold, as any other number is an object. */
 const longestLoadUs = 2 ** 30;
 
-/** The window of an entry that slides. */
+/** What few entries have. */
+interface Rare {
+  /** The window of an entry that slides. */
+  readonly window: Window | undefined;
+  /** Of an entry whose records do not say them. */
+  readonly generations: readonly Generation[] | undefined;
+  /** When it was kept although its generations were not known, on a clock that nobody sets. It can never be verified. */
+  readonly provisionalSince: number | undefined;
+}
+
 interface Window {
   /** By this process's clock; the writer's until it is read here. */
   accessedAt: number;
@@ -46,22 +55,15 @@ export class Resident implements Entry, LocalHit {
   readonly payload: Payload | undefined;
   /** Of the generations that it has besides the common ones: nearly always there is one. */
   readonly #own: GenerationRecord | readonly GenerationRecord[];
-  /** By this process's clock, whatever the writer's said. */
-  #freshUntil: number;
+  /** After `writtenAt`; by this process's clock, whatever the writer's said. A small integer, where the time itself is an object. */
+  #freshForMs: number;
   /** Of who was given it. */
   memo: unknown = undefined;
   readonly #loadUs: number;
   readonly writtenAt: number;
   readonly ttlMs: number;
-  /**
-   * When it was kept although its generations were not known, on a clock that nobody sets; undefined for all others. It can
-   * never be verified.
-   */
-  readonly provisionalSince: number | undefined;
   readonly #traits: Traits;
-  readonly #window: Window | undefined;
-  /** Undefined where the records say them. */
-  readonly #generations: readonly Generation[] | undefined;
+  readonly #rare: Rare | undefined;
 
   constructor(entry: Entry, { records, endsAt, traits, provisionalSince }: ResidentParts) {
     const own = records.slice(commonRecords);
@@ -70,13 +72,19 @@ export class Resident implements Entry, LocalHit {
     this.#loadUs = Math.min(Math.round(entry.loadMs * 1_000), longestLoadUs);
     this.writtenAt = entry.writtenAt;
     this.ttlMs = entry.ttlMs;
-    this.provisionalSince = provisionalSince;
     this.#traits = traits;
     const closesAt = Math.min(endsAt, entry.writtenAt + entry.maxLifetimeMs);
-    this.#window = entry.sliding ? { accessedAt: entry.accessedAt, closesAt } : undefined;
-    this.#freshUntil = Math.min(closesAt, (entry.sliding ? entry.accessedAt : entry.writtenAt) + entry.ttlMs);
+    const freshUntil = Math.min(closesAt, (entry.sliding ? entry.accessedAt : entry.writtenAt) + entry.ttlMs);
+    this.#freshForMs = freshUntil - entry.writtenAt;
     const areRecorded = entry.payload !== undefined && provisionalSince === undefined;
-    this.#generations = areRecorded ? undefined : entry.generations;
+    this.#rare =
+      areRecorded && !entry.sliding
+        ? undefined
+        : {
+            window: entry.sliding ? { accessedAt: entry.accessedAt, closesAt } : undefined,
+            generations: areRecorded ? undefined : entry.generations,
+            provisionalSince,
+          };
   }
 
   get entry(): Entry {
@@ -88,7 +96,12 @@ export class Resident implements Entry, LocalHit {
   }
 
   get generations(): readonly Generation[] {
-    return this.#generations ?? this.records.map(({ name, token }) => [name, token] as const);
+    return this.#rare?.generations ?? this.records.map(({ name, token }) => [name, token] as const);
+  }
+
+  /** Undefined for an entry that can be verified. */
+  get provisionalSince(): number | undefined {
+    return this.#rare?.provisionalSince;
   }
 
   get loadMs(): number {
@@ -96,7 +109,7 @@ export class Resident implements Entry, LocalHit {
   }
 
   get accessedAt(): number {
-    return this.#window?.accessedAt ?? this.writtenAt;
+    return this.#rare?.window?.accessedAt ?? this.writtenAt;
   }
 
   get sliding(): boolean {
@@ -133,18 +146,19 @@ export class Resident implements Entry, LocalHit {
 
   /** It was read: its window, if it has one, begins anew. */
   access(now: number): void {
-    if (this.#window === undefined) return;
-    this.#window.accessedAt = now;
-    this.#freshUntil = Math.min(this.#window.closesAt, now + this.ttlMs);
+    const window = this.#rare?.window;
+    if (window === undefined) return;
+    window.accessedAt = now;
+    this.#freshForMs = Math.min(window.closesAt, now + this.ttlMs) - this.writtenAt;
   }
 
   isExpired(now: number): boolean {
-    return this.#freshUntil <= now;
+    return this.#freshForMs <= now - this.writtenAt;
   }
 
   /** How long it stays fresh. */
   remainingMs(now: number): number {
-    return this.#freshUntil - now;
+    return this.#freshForMs - (now - this.writtenAt);
   }
 
   isCurrent(): boolean {

@@ -29,7 +29,7 @@ interface Keeping {
 }
 
 /** Generations without an entry, kept for computes that have captured them. One more gives up the oldest. */
-const idleGenerations = 10_000;
+const idleGenerations = 8_000;
 
 export class Residents {
   readonly #bounds: MemoryBounds;

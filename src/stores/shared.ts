@@ -38,7 +38,7 @@ const openText = 'open';
 const openMs = 1_000;
 
 /** Touches of a key that this process has made are remembered for so many keys; one that is not is touched again. */
-const rememberedTouches = 20_000;
+const rememberedTouches = 16_000;
 /** A key is touched once in this part of its window. */
 const touchesPerWindow = 8;
 

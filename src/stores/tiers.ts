@@ -186,7 +186,7 @@ export class TieredStore implements Store {
     if (maxStalenessMs === undefined && trust === 0) return false;
     const since = nowMs - limitMs;
     return resident.every(
-      (record) => record.current && record.verifiedAt > since && (trust === 0 || record.trust === trust),
+      (record) => record.current && verifiedAt(record) > since && (trust === 0 || record.trust === trust),
     );
   }
 
@@ -215,7 +215,7 @@ export class TieredStore implements Store {
     for (const [name, token] of tokens) {
       if (!this.#fence.isClean(name, sending.fence) || refuses(name)) continue;
       const known = this.#residents.record(name);
-      if (known && known.verifiedAt > sending.atMs) continue;
+      if (known && verifiedAt(known) > sending.atMs) continue;
       if (token === undefined) this.#residents.drop(name);
       else
         this.#confirm(
@@ -226,7 +226,7 @@ export class TieredStore implements Store {
     }
   }
 
-  #confirm(record: { verifiedAt: number; trust: number }, { atMs }: Sending, trust: number): void {
+  #confirm(record: GenerationRecord, { atMs }: Sending, trust: number): void {
     record.verifiedAt = atMs;
     record.trust = trust;
   }
@@ -303,8 +303,9 @@ export class TieredStore implements Store {
   }
 
   /** A lease verifies all the time, without a read: an entry that was read long ago is not an old one. */
-  #lastTrueAt({ verifiedAt, trust }: GenerationRecord): number {
-    return trust !== 0 && trust === this.#trust ? Math.max(verifiedAt, this.#trustedAt) : verifiedAt;
+  #lastTrueAt(record: GenerationRecord): number {
+    const isTrusted = record.trust !== 0 && record.trust === this.#trust;
+    return isTrusted ? Math.max(verifiedAt(record), this.#trustedAt) : verifiedAt(record);
   }
 
   /**
@@ -315,6 +316,10 @@ export class TieredStore implements Store {
     const sinceMs = this.#time.monotonicMs();
     return this.#residents.keepProvisionally(key, entry, this.#clock.now(), sinceMs) !== undefined;
   }
+}
+
+function verifiedAt(record: GenerationRecord): number {
+  return record.verifiedAt ?? -Infinity;
 }
 
 function isProvisional({ payload, generations }: Entry): boolean {
