@@ -46,7 +46,7 @@ import {
   checkedTags,
   invalidationPolicy,
 } from './policy.js';
-import { currentSignal, transactionOf, withScope } from './scope.js';
+import { currentSignal, transactionOf, withLastingScope, withScope } from './scope.js';
 import { openStores } from './stores.js';
 import { beforeTermination } from './termination.js';
 import type { Told } from './transaction.js';
@@ -295,16 +295,16 @@ export class CacheManager<Tag extends string = string> {
   }
 
   /**
-   * Runs `fn`; cached calls inside run their methods, and nothing is read or stored. Where `fn` returns a promise, what is still
-   * running when that has settled is cached again; otherwise all that `fn` has left running is bypassed, as in `bypass(next)`.
+   * Runs `fn`; cached calls inside run their methods, and nothing is read or stored. So do those that `fn` has left running, as in
+   * `bypass(next)`. Returns what `fn` returns.
    */
   bypass<T>(fn: () => T): T {
-    return withScope({ mode: 'bypass' }, fn, 'lasting');
+    return withLastingScope({ mode: 'bypass' }, fn);
   }
 
   /** Runs `fn`; cached calls inside run their methods and store what they give. It reaches as far as {@link bypass}. */
   refresh<T>(fn: () => T): T {
-    return withScope({ mode: 'refresh' }, fn, 'lasting');
+    return withLastingScope({ mode: 'refresh' }, fn);
   }
 
   /**

@@ -92,17 +92,22 @@ const outermost: Scope = Object.freeze({
   transactions: undefined,
 });
 
-/** A scope that is entered, and what it was entered from. */
+/** A scope that is entered. */
 interface Frame {
   scope: Scope;
-  readonly around: Frame | undefined;
-  /** What was run in it has settled. What that has left running is part of nothing. */
+  /** What it was entered from, and goes back to when it is over. */
+  around: Frame | undefined;
+  /** What was run in it has settled. What that has left running is no part of it. */
   isOver: boolean;
 }
 
+/**
+ * Until Node 24 a storage that is in use hooks into every promise of the process, which makes each `await` dearer than a hit
+ * in memory. So it is in use only while something can run in a scope.
+ */
 interface Scopes {
   readonly storage: AsyncLocalStorage<Frame>;
-  /** How many frames are not over. */
+  /** How many frames something can run in. */
   running: number;
 }
 
@@ -130,24 +135,36 @@ function currentFrame(): Frame | undefined {
   return frame;
 }
 
-/**
- * Runs `fn` in the current scope, changed by `change`. The scope is over when what `fn` returns has settled; a result that is no
- * promise ends it at once, unless it is `lasting`: then it goes on for all that `fn` has left running.
- */
-export function withScope<T>(change: Partial<Scope>, fn: () => T, lasting?: 'lasting'): T {
-  const around = currentFrame();
-  const frame: Frame = { scope: { ...(around?.scope ?? outermost), ...change }, around, isOver: false };
+/** Runs `fn` in the current scope, changed by `change`, which is over when what `fn` returns has settled. */
+export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
+  const frame: Frame = { scope: changed(change), around: currentFrame(), isOver: false };
   scopes.running++;
-  let result: T;
   try {
-    result = scopes.storage.run(frame, fn);
+    const result = scopes.storage.run(frame, fn);
+    if (isPromise(result)) return endWith(frame, result) as T;
+    end(frame);
+    return result;
   } catch (error) {
     end(frame);
     throw error;
   }
-  if (isPromise(result)) return endWith(frame, result) as T;
-  if (!lasting) end(frame);
-  return result;
+}
+
+/**
+ * The same for whatever `fn` has left running, however long: a scope that is never over. What `fn` returns is the user's, and is
+ * not looked at. That nothing can run in it any more, the garbage collector says: all that could holds the frame.
+ */
+export function withLastingScope<T>(change: Partial<Scope>, fn: () => T): T {
+  const frame: Frame = { scope: changed(change), around: undefined, isOver: false };
+  scopes.running++;
+  unreachable.register(frame, undefined);
+  return scopes.storage.run(frame, fn);
+}
+
+const unreachable = new FinalizationRegistry<undefined>(leave);
+
+function changed(change: Partial<Scope>): Scope {
+  return { ...currentScope(), ...change };
 }
 
 function endWith<T>(frame: Frame, result: Promise<T>): Promise<T> {
@@ -163,13 +180,17 @@ function endWith<T>(frame: Frame, result: Promise<T>): Promise<T> {
   );
 }
 
-/**
- * Until Node 24 a storage that is in use hooks into every promise of the process, which makes each `await` dearer than a hit
- * in memory. So it is in use only while something runs in a scope.
- */
+/** Once for each frame: to count one twice would switch the storage off while something runs, and lose what that depends on. */
 function end(frame: Frame): void {
+  if (frame.isOver) return;
   frame.isOver = true;
   frame.scope = outermost;
+  // What begins in what is left running, and so on, would keep them all.
+  while (frame.around?.isOver) frame.around = frame.around.around;
+  leave();
+}
+
+function leave(): void {
   if (--scopes.running === 0) scopes.storage.disable();
 }
 

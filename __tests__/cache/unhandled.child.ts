@@ -1,3 +1,0 @@
-import { createCache } from 'cachette';
-
-void createCache().bypass(() => Promise.reject(new Error('nobody handles it')));
