@@ -133,11 +133,13 @@ export class Fleet {
     const { random } = scheduler;
     if (!this.#isWarm || !random.chance(program.faults.commands)) return undefined;
     tally.faults++;
+    const ms = random.pick([1, 100, 400, 1_500]);
+    // A write that comes late may bring back what was forgotten, as the docs say.
+    const isForget = this.#world.cell.column.name === 'forget';
     // Only a repeated mint could bring back what was deleted, and no client repeats one.
     const makesGeneration = operation === 'add' || (operation === 'set' && keys[0]?.includes('#'));
-    const kinds = ['throw', 'delay', 'hang', 'drop', 'reorder', 'evict', 'partial', 'late'];
-    const kind = /** @type {string} */ (random.pick(makesGeneration ? kinds : [...kinds, 'double']));
-    const ms = random.pick([1, 100, 400, 1_500]);
+    const kinds = [...anyTime, ...(isForget ? [] : late), ...(isForget || makesGeneration ? [] : ['double'])];
+    const kind = /** @type {string} */ (random.pick(kinds));
     return /** @type {import('cachette/testing').StoreFault} */ ({ kind, ...(timed.has(kind) && { ms }) });
   };
 
@@ -152,10 +154,20 @@ export class Fleet {
   };
 }
 
+const anyTime = ['throw', 'drop', 'evict', 'partial'];
+const late = ['delay', 'hang', 'reorder', 'late'];
 const timed = new Set(['delay', 'late', 'double']);
 
 /** Those that call others, or have two rows. @type {readonly Method[]} */
 const outer = ['list', 'page', 'both'];
+
+/** What a load that fails throws. */
+export const failedLoad = 'the load has failed';
+
+/** Whether a value may be served when it is not fresh any more. @param {import('./table.mjs').Row} row */
+export function hasWindow({ options = {} }) {
+  return 'staleWhileRevalidate' in options || 'staleIfError' in options;
+}
 
 /** One process: its cache, and its methods. */
 export class Member {
@@ -163,6 +175,10 @@ export class Member {
   cache;
   /** @type {SimulatedProcess} */
   process;
+  /** Resolves when the process is killed. */
+  dies;
+  /** @type {() => void} */
+  #die = () => {};
   /** Work that goes on after its call was answered. @type {ReadonlySet<Promise<unknown>>} */
   #background;
   /** @type {Partial<Record<Method, any>>} */
@@ -177,6 +193,7 @@ export class Member {
   constructor(world, process, { cache, background }) {
     this.#world = world;
     this.process = process;
+    this.dies = new Promise((resolve) => (this.#die = () => resolve(undefined)));
     this.cache = cache;
     this.#background = background;
     cache.on('warning', () => {});
@@ -188,8 +205,19 @@ export class Member {
    * @param {number} row
    * @returns {Promise<Value>}
    */
-  read(method, row) {
-    return this.#method(method)(row);
+  async read(method, row) {
+    if (!hasWindow(this.#world.cell.row)) return this.#method(method)(row);
+    const { value, calls } = await this.cache.explain(() => this.#method(method)(row));
+    // What was joined, or read inside, may have been stale, and nobody here is told.
+    const isStale = method === 'page' || method === 'both' || calls.some(({ status }) => status === 'stale');
+    return { ...value, isStale };
+  }
+
+  kill() {
+    this.process.kill();
+    this.#die();
+    // Does nothing any more, but takes the cache off the list of those that the real process would wait for.
+    void this.cache.close();
   }
 
   /** Resolves when nothing goes on in the background. */
@@ -245,8 +273,9 @@ export class Member {
    * @returns {Promise<Value>}
    */
   async #load(rows) {
-    const { scheduler, judge, tally, cell } = this.#world;
+    const { scheduler, judge, tally, cell, program } = this.#world;
     tally.loads++;
+    const isFailing = scheduler.random.chance(program.failing);
     /** @type {Record<number, number>} */
     const found = {};
     for (const row of rows) {
@@ -255,7 +284,11 @@ export class Member {
     }
     if (cell.row.name === 'soft timeout')
       await new Promise((resolve) => this.process.after(scheduler.random.below(60), () => resolve(undefined)));
-    return { rows: found, atMs: scheduler.nowMs };
+    if (isFailing) {
+      tally.failedLoads++;
+      throw new Error(failedLoad);
+    }
+    return { rows: found, atMs: scheduler.nowMs, by: this.process.name };
   }
 
   /**
@@ -281,11 +314,12 @@ export class Member {
   }
 
   /** @param {import('cachette').Outcome} outcome */
-  #count({ status, reason, tier }) {
-    const { tally, cell } = this.#world;
+  #count({ status, reason, method }) {
+    const { tally } = this.#world;
     if (status === 'hit') tally.hits++;
-    if (status === 'hit' && tier === 'store' && cell.store.name === 'tiers') tally.promoted++;
+    if (status === 'hit' && method !== 'one') tally.hitsByLateTags++;
     if (status === 'stale') tally.stale++;
+    if (status === 'stale' && reason === 'error') tally.covered++;
     if (reason === 'timeout') tally.timedOut++;
     if (reason === 'joined') tally.joined++;
   }

@@ -3,7 +3,7 @@
  * be printed, run again, and made shorter.
  *
  * @typedef {{ readonly do: 'read', readonly method: Method, readonly row: number }
- *   | { readonly do: 'write', readonly row: number }
+ *   | { readonly do: 'write', readonly row: number, readonly softly?: boolean }
  *   | { readonly do: 'pass', readonly ms: number }
  *   | { readonly do: 'rest' }
  *   | { readonly do: 'set clock', readonly behindMs: number }
@@ -11,15 +11,16 @@
  *   | { readonly do: 'evict' }
  *   | { readonly do: 'restart', readonly with: 'nothing' | 'snapshot' }
  *   | { readonly do: 'snapshot' }
- *   | { readonly do: 'interrupt' }} Op one thing that a caller does. `rest` waits for all that
- *   its process does in the background; a `pause` that `cuts` loses the messages that came meanwhile
+ *   | { readonly do: 'interrupt' }
+ *   | { readonly do: 'kill' }} Op one thing that a caller does. A row is written `softly` if its tag is expired, and not invalidated;
+ *   `rest` waits for all that its process does in the background; a `pause` that `cuts` loses the messages that came meanwhile
  * @typedef {'one' | 'page' | 'list' | 'both'} Method tags told by the arguments, by cached calls inside, by the result, and one tag by
  *   two calls inside
  * @typedef {{ readonly process: number, readonly ops: readonly Op[] }} Caller
  * @typedef {{ readonly commands: number, readonly messages: number }} Faults how often of 1
  * @typedef {NonNullable<import('cachette/testing').SimulatedServerOptions['lacks']>} Lacks
  *
- * In a program, `late` is how many of the processes start when the others have long been at work.
+ * In a program, `late` is how many of the processes start when the others have long been at work, and `failing` how many loads of 1 throw.
  *
  * @typedef {{
  *   readonly seed: number,
@@ -30,6 +31,7 @@
  *   readonly callers: readonly Caller[],
  *   readonly faults: Faults,
  *   readonly haste: number,
+ *   readonly failing: number,
  *   readonly stalls: number,
  * }} Program
  */
@@ -58,11 +60,15 @@ export function randomProgram(seed, { row, column, store }, Random) {
   const disturbances = [...(row.disturbances ?? []), ...(hasFaults ? (store.disturbances ?? []) : [])];
   // In half of all programs everybody is after the same.
   const [method, only] = random.chance(0.5) ? [random.pick(row.methods), random.below(rows)] : [];
+  const mayExpire = store.isWhole === true && column.name === 'tag' && row.isFed !== true;
   const anyRow = () => only ?? random.below(rows);
   /** @returns {Op} */
   const op = () => {
     if (random.chance(0.04)) return { do: 'rest' };
-    if (random.chance(0.25)) return { do: 'write', row: anyRow() };
+    if (random.chance(row.writes ?? 0.25)) {
+      const softly = mayExpire && random.chance(0.25);
+      return { do: 'write', row: anyRow(), ...(softly && { softly }) };
+    }
     if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1))
       return /** @type {Op} */ (random.pick(disturbances)?.(random));
     if (random.chance(row.passes?.often ?? 0.02))
@@ -80,10 +86,11 @@ export function randomProgram(seed, { row, column, store }, Random) {
       process: index < processes ? index : random.below(processes),
       ops: Array.from({ length: 2 + random.below(5) }, op),
     })),
-    faults: { commands: column.name === 'forget' ? 0 : often, messages: often },
-    // A write that outlives its deadline may bring back what was forgotten, as the docs say.
+    faults: { commands: often, messages: often },
     stalls: random.pick([0, 0.1, 0.1, 0.3]),
+    // A write that outlives its deadline may bring back what was forgotten, as the docs say.
     haste: column.name === 'forget' ? 0 : random.pick(row.haste ?? [0, 0.02, 0.1]),
+    failing: store.isWhole ? random.pick([0, 0, 0.1, 0.3]) : 0,
   };
 }
 
@@ -100,6 +107,12 @@ export function* shorterPrograms(program) {
   if (faults.messages > 0) yield { ...program, faults: { ...faults, messages: 0 } };
   if (program.stalls > 0) yield { ...program, stalls: 0 };
   if (program.haste > 0) yield { ...program, haste: 0 };
+  if (program.failing > 0) yield { ...program, failing: 0 };
+  if (program.late > 0) yield { ...program, late: 0 };
+  if (program.hasForeignBus) yield { ...program, hasForeignBus: false };
+  if (program.lacks.length > 0 && !program.hasForeignBus) yield { ...program, lacks: [] };
+  if (program.processes > 1 && !callers.some(({ process }) => process === program.processes - 1))
+    yield { ...program, processes: program.processes - 1, late: 0 };
   for (const [index, caller] of callers.entries()) {
     for (const [at] of caller.ops.entries()) {
       const ops = caller.ops.filter((_, other) => other !== at);

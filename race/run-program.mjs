@@ -1,6 +1,6 @@
 /** Runs one program in one cell of the table, and says what was wrong. */
 
-import { Fleet } from './fleet.mjs';
+import { failedLoad, Fleet, hasWindow } from './fleet.mjs';
 import { Judge } from './judge.mjs';
 import { ttlMs } from './table.mjs';
 
@@ -69,7 +69,12 @@ class Run {
   }
 
   /** @param {Caller} caller */
-  async call({ process: index, ops }) {
+  call(caller) {
+    return this.#whileAlive(caller.process, this.#carryOutAll(caller));
+  }
+
+  /** @param {Caller} caller */
+  async #carryOutAll({ process: index, ops }) {
     const { scheduler } = this.#world;
     const { process } = this.#memberOf(index);
     for (const op of ops) {
@@ -77,6 +82,18 @@ class Run {
       this.#onStep?.(`${process.name} ${JSON.stringify(op)}`);
       await this.#carryOut(op, index);
     }
+  }
+
+  /**
+   * Nothing that a killed process waits for ever comes.
+   *
+   * @template T
+   * @param {number} index
+   * @param {Promise<T> | T} work
+   * @returns {Promise<T | undefined>}
+   */
+  #whileAlive(index, work) {
+    return Promise.race([work, this.#memberOf(index).dies]);
   }
 
   /** @param {number} index */
@@ -92,9 +109,9 @@ class Run {
     const { process } = this.#memberOf(index);
     switch (op.do) {
       case 'read':
-        return this.#exclusion.shared(index, () => this.#read(op, index));
+        return this.#exclusion.shared(index, () => this.#whileAlive(index, this.#read(op, index)));
       case 'write':
-        return this.#write(op.row, index);
+        return this.#write(op, index);
       case 'pass':
         return this.#pass(op.ms);
       case 'rest':
@@ -117,6 +134,11 @@ class Run {
         return this.#fleet.restart(op.with);
       case 'interrupt':
         return this.#fleet.server.interrupt(process);
+      case 'kill':
+        // Who has the feed is not killed: what it has taken and not told would be lost.
+        if (this.#fleet.feed && index === 0) return undefined;
+        this.#world.tally.killed++;
+        return this.#memberOf(index).kill();
     }
   }
 
@@ -138,10 +160,14 @@ class Run {
     try {
       const value = await this.#memberOf(index).read(method, row);
       if (scheduler.steps === before) tally.withoutIo++;
+      if (scheduler.steps === before && value.by !== undefined && value.by !== this.#memberOf(index).process.name)
+        tally.promoted++;
+      if (expected.beganMs - value.atMs > ttlMs) tally.slid++;
+      if (!value.isStale && expected.freshFloors.some((floor) => floor > 0)) tally.renewed++;
       judge.check(what, expected, value, this.#livesAtMostMs(method));
       this.#onStep?.(`${what} gives ${JSON.stringify(value)}`);
     } catch (error) {
-      judge.failed(`FAILED: ${what}: ${error.message}`);
+      if (error.message !== failedLoad) judge.failed(`FAILED: ${what}: ${error.message}`);
     }
   }
 
@@ -161,19 +187,26 @@ class Run {
   }
 
   /**
-   * @param {number} row
+   * @param {Extract<Op, { do: 'write' }>} op
    * @param {number} index
    */
-  async #write(row, index) {
+  async #write({ row, softly }, index) {
     const { judge, scheduler, tally, cell } = this.#world;
     const { process, cache } = this.#memberOf(index);
     tally.writes++;
     judge.write(row);
     const versions = cell.column.name === 'clear' ? judge.versions() : new Map([[row, judge.version(row)]]);
     await scheduler.turn(`${process.name}: has written`, { process });
-    const status = await this.#invalidate(row, index, cache);
+    const status = softly ? (await cache.expire(`row:${row}`)).status : await this.#invalidate(row, index, cache);
     if (status === 'deferred') tally.deferred++;
-    if (status !== 'unpromised') judge.invalidated(versions, status, this.#fleet.feed ? 0 : index);
+    if (status !== 'unpromised') {
+      tally.judged++;
+      const who = this.#fleet.feed ? 0 : index;
+      // Where there is no window, what is expired is not served any more.
+      if (softly && hasWindow(cell.row)) judge.expired(versions, status, who);
+      else judge.invalidated(versions, status, who);
+    }
+    if (this.#fleet.feed) tally.fed++;
     this.#onStep?.(`P${index} write(${row}) is ${status}`);
   }
 
@@ -191,10 +224,13 @@ class Run {
     if (isClear) return (await cache.clear()).status;
     if (cell.column.name === 'tag') return (await cache.invalidate(`row:${row}`)).status;
     const others = this.#fleet.members.filter((_, other) => other !== index);
-    const { status } = await this.#exclusion.alone(index, async () => {
-      await Promise.all(others.map((member) => member.atRest()));
+    const forgetting = async () => {
+      await Promise.all(others.map((member) => Promise.race([member.atRest(), member.dies])));
       return this.#memberOf(index).forget(row);
-    });
+    };
+    const forgotten = await this.#exclusion.alone(index, () => this.#whileAlive(index, forgetting()));
+    if (!forgotten) return 'unpromised';
+    const { status } = forgotten;
     return this.#forgetsEverywhere ? /** @type {'done' | 'deferred'} */ (status) : 'unpromised';
   }
 
@@ -206,7 +242,8 @@ class Run {
     const { cell, program } = this.#world;
     if (program.processes === 1 || cell.store.name !== 'tiers') return true;
     const disturbs = (/** @type {Op} */ op) => op.do === 'pause' || op.do === 'interrupt' || op.do === 'restart';
-    const isCalm = program.faults.messages === 0 && !program.callers.some(({ ops }) => ops.some(disturbs));
+    const areMessagesSafe = program.faults.messages === 0 || !program.hasForeignBus;
+    const isCalm = areMessagesSafe && !program.callers.some(({ ops }) => ops.some(disturbs));
     return this.#fleet.hasBus && isCalm;
   }
 }

@@ -16,10 +16,24 @@ export function noTally() {
     stale: 0,
     /** Stale, as the load took long. */
     timedOut: 0,
-    /** Values that memory has from the shared store. */
+    /** Hits in memory of what another process has loaded. */
     promoted: 0,
+    /** Hits of what is older than its time to live. */
+    slid: 0,
+    /** Hits of entries whose tags their arguments do not tell. */
+    hitsByLateTags: 0,
+    /** Fresh values of what had been expired. */
+    renewed: 0,
+    /** Stale, as the load failed. */
+    covered: 0,
     loads: 0,
+    failedLoads: 0,
     writes: 0,
+    /** Writes whose invalidation the reads after it were held against. */
+    judged: 0,
+    /** Writes that a change feed told of. */
+    fed: 0,
+    killed: 0,
     deferred: 0,
     faults: 0,
   };

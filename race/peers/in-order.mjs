@@ -23,6 +23,7 @@ const calm = {
   faults: { commands: 0, messages: 0 },
   haste: 0,
   stalls: 0,
+  failing: 0,
 };
 
 /**
