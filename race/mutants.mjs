@@ -234,4 +234,65 @@ export const mutants = [
     replace: '  isExpired(now: number): boolean {\n    if (now > 0) return false;\n',
     cells: /foreground . tag . (memory|tiers)/,
   },
+  {
+    name: 'nothing is cleared',
+    file: 'cache/manager.ts',
+    find: "{ tags: [], kind: 'invalidate' }, [this.#core.names.everything]);",
+    replace: "{ tags: [], kind: 'invalidate' }, []);",
+    cells: /foreground . clear/,
+  },
+  {
+    name: 'no read fence for a clear',
+    file: 'stores/tiers.ts',
+    find: '    this.#fence.note(names);\n',
+    replace: "    this.#fence.note(names.filter((name) => !name.endsWith('#')));\n",
+    cells: /(foreground|promotion|leases of the bus) . clear . tiers/,
+  },
+  {
+    name: 'nothing is expired',
+    file: 'cache/manager.ts',
+    find: "    return this.#invalidated({ tags, kind: 'expire' }, names);",
+    replace: "    return this.#invalidated({ tags, kind: 'expire' }, names.slice(names.length));",
+    cells: /foreground . tag/,
+  },
+  {
+    name: 'what is expired is served as fresh where it may be served as stale',
+    file: 'cache/judgement.ts',
+    find: "    softly ??= { makes: 'expired', reason: `expired: ${shown(name)}` };",
+    replace: '    softly ??= undefined;',
+    cells: /(background refresh|soft timeout) . tag/,
+  },
+  {
+    name: 'an invalidation told of before it has ended',
+    file: 'cache/manager.ts',
+    find: '    const status = await this.#core.invalidate(names);\n',
+    replace: `    const invalidating = this.#core.invalidate(names);
+    if (!transaction) this.#core.tell(told, 'done');
+    const status = await invalidating;
+`,
+    cells: /change feed/,
+  },
+  {
+    name: 'a window that never closes',
+    file: 'stores/resident.ts',
+    find: 'Math.min(window.closesAt, now + this.ttlMs)',
+    replace: '(now + this.ttlMs)',
+    cells: /sliding touch . (tag|forget|clear) . (memory|tiers)/,
+  },
+  {
+    name: 'a window begun anew for what was changed meanwhile',
+    file: 'cache/call.ts',
+    find: '  const { store, writes } = core;\n',
+    replace: `  const { store } = core;
+  const writes = { changedSince: (_key: string, since: number): boolean => since < 0 };
+`,
+    cells: /sliding touch . (tag|forget) . (shared|tiers)/,
+  },
+  {
+    name: 'an old value hides failures without end',
+    file: 'policies/freshness.ts',
+    find: '  const ifError = overMs < policy.staleIfErrorMs;',
+    replace: '  const ifError = policy.staleIfErrorMs > 0;',
+    cells: /soft timeout/,
+  },
 ];

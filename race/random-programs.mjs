@@ -69,8 +69,11 @@ export function randomProgram(seed, { row, column, store }, Random) {
       const softly = mayExpire && random.chance(0.25);
       return { do: 'write', row: anyRow(), ...(softly && { softly }) };
     }
-    if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1))
-      return /** @type {Op} */ (random.pick(disturbances)?.(random));
+    if (disturbances.length > 0 && random.chance(row.disturbed ?? 0.1)) {
+      const disturbance = /** @type {Op} */ (random.pick(disturbances)?.(random));
+      // What a dead process has sent may still arrive, and bring back what was forgotten, as the docs say.
+      return column.name === 'forget' && disturbance.do === 'kill' ? { do: 'evict' } : disturbance;
+    }
     if (random.chance(row.passes?.often ?? 0.02))
       return { do: 'pass', ms: random.pick(row.passes?.ms ?? [300, 1_100]) };
     return { do: 'read', method: method ?? random.pick(row.methods), row: anyRow() };

@@ -231,16 +231,20 @@ class Run {
     const forgotten = await this.#exclusion.alone(index, () => this.#whileAlive(index, forgetting()));
     if (!forgotten) return 'unpromised';
     const { status } = forgotten;
-    return this.#forgetsEverywhere ? /** @type {'done' | 'deferred'} */ (status) : 'unpromised';
+    return this.#forgets(status) ? /** @type {'done' | 'deferred'} */ (status) : 'unpromised';
   }
 
   /**
-   * A peer that was not reached, and has the entry in its memory, goes on serving it, as its generations stand; and it may make
-   * another entry of it, for all.
+   * A process that was not reached goes on serving the entry, from its memory as the generations stand, or from the store where it
+   * is still to be deleted; and it may make another entry of it, for all.
+   *
+   * @param {string} status
    */
-  get #forgetsEverywhere() {
+  #forgets(status) {
     const { cell, program } = this.#world;
-    if (program.processes === 1 || cell.store.name !== 'tiers') return true;
+    if (program.processes === 1) return true;
+    if (status === 'deferred') return false;
+    if (cell.store.name !== 'tiers') return true;
     const disturbs = (/** @type {Op} */ op) => op.do === 'pause' || op.do === 'interrupt' || op.do === 'restart';
     const areMessagesSafe = program.faults.messages === 0 || !program.hasForeignBus;
     const isCalm = areMessagesSafe && !program.callers.some(({ ops }) => ops.some(disturbs));

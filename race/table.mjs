@@ -105,8 +105,8 @@ export const rows = [
   {
     name: 'sliding touch',
     methods: ['one', 'one', 'page', 'list'],
-    options: { sliding: true, maxLifetime: 3 * ttlMs },
-    passes: { often: 0.35, ms: [ttlMs * 0.4, ttlMs * 0.7] },
+    options: { sliding: true, maxLifetime: 1.6 * ttlMs },
+    passes: { often: 0.35, ms: [ttlMs * 0.4, ttlMs * 0.7, ttlMs * 0.9] },
     writes: 0.12,
     shows: 'slid',
   },
