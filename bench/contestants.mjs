@@ -7,6 +7,7 @@
  *
  * @typedef {object} Setup
  * @property {(id: string) => Promise<unknown>} load
+ * @property {string} built the folder of the built package
  * @property {number} [maxEntries] how many it has room for
  * @property {string} [redis] a URI
  * @property {string} [memcached] a URI
@@ -25,6 +26,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ttlMs } from './workload.mjs';
 
 const deadlineMs = 500;
@@ -53,14 +56,14 @@ export const memory = {
     tags: true,
     copies: 'shared',
     isOurs: true,
-    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`], { copies: 'shared' }),
+    make: (setup) => ours(setup, [inMemory(setup)], { copies: 'shared' }),
   },
   'ours-isolated': {
     title: 'Cachette',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`]),
+    make: (setup) => ours(setup, [inMemory(setup)]),
   },
   'lru-cache': {
     title: 'lru-cache, fetch',
@@ -189,14 +192,14 @@ export const redis = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => ours(load, [url]),
+    make: (setup) => ours(setup, [setup.redis]),
   },
   'ours-tiers': {
     title: 'Cachette, memory in front',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`, url]),
+    make: (setup) => ours(setup, [inMemory(setup), setup.redis]),
   },
   'cache-manager-redis': {
     title: 'cache-manager, @keyv/redis',
@@ -275,7 +278,7 @@ export const memcached = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, memcached: url }) => ours(load, [url]),
+    make: (setup) => ours(setup, [setup.memcached]),
   },
 };
 
@@ -467,16 +470,16 @@ const special = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => ours(load, [url], { tags: 'catalogue' }),
+    make: (setup) => ours(setup, [setup.redis], { tags: 'catalogue' }),
   },
   'ours-invalidation': {
     title: 'Cachette',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => {
+    make: (setup) => {
       const tags = (id) => Array.from({ length: manyTags }, (_, tag) => `${id === 'single' ? 'one' : 'many'}:${tag}`);
-      return ours(load, [url], { tags });
+      return ours(setup, [setup.redis], { tags });
     },
   },
 };
@@ -484,18 +487,20 @@ const special = {
 /** @type {Readonly<Record<string, Contestant>>} */
 export const contestants = { ...memory, ...redis, ...memcached, ...taggedByHand, ...special };
 
+const inMemory = ({ maxEntries = roomy }) => `memory://?maxEntries=${maxEntries}`;
+
 /**
  * A decorated method, as users have it.
  *
- * @param {(id: string) => Promise<unknown>} load
+ * @param {Setup} setup
  * @param {readonly string[]} stores
  * @param {object} [options] of the method
  */
-export async function ours(load, stores, options) {
-  const { createCache } = await import('../dist/esm/index.js');
+async function ours({ load, built }, stores, options) {
+  const { createCache } = await import(pathToFileURL(join(built, 'dist', 'esm', 'index.js')).href);
   const cache = createCache(stores, { namespace: 'bench' });
   const find = decorated(cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, ...options }), load);
-  return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close(), cache };
+  return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close() };
 }
 
 /** What a compiler makes of `class Products { @decorator async find(id) { … } }` in the legacy dialect, and one instance of it. */

@@ -11,8 +11,8 @@ import { arch, cpus, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { ensureBuilt } from '../scripts/build.mjs';
 import { seconds } from '../scripts/run.mjs';
+import { copyBuilt } from './built.mjs';
 import { pinned, pinning } from './pinned.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -45,18 +45,18 @@ try {
 async function main() {
   const rounds = options.quick ? 1 : wholeNumber(options.rounds);
   installPeers();
-  await ensureBuilt();
   const { scenarios } = await import('./scenarios.mjs');
   const { measureInstalls } = await import('./packages.mjs');
   const { startServers } = await import('./servers.mjs');
   const { printed, printedTargets, writePage } = await import('./report.mjs');
   const chosen = choose(scenarios);
+  const built = await copyBuilt();
   const servers = await startServers();
   const results = {};
   try {
     for (const name of chosen) {
       const startedAt = performance.now();
-      results[name] = await measured(scenarios[name], { name, rounds, servers });
+      results[name] = await measured(scenarios[name], { name, rounds, servers, built });
       console.log(`\n${printed(scenarios[name], results[name])}\n(${seconds(performance.now() - startedAt)})`);
     }
   } finally {
@@ -100,11 +100,11 @@ function installPeers() {
 }
 
 /** What each contestant gave, round by round. */
-async function measured(scenario, { name, rounds, servers }) {
+async function measured(scenario, { name, rounds, servers, built }) {
   const results = Object.fromEntries(scenario.contestants.map((contestant) => [contestant, []]));
   const { redis, memcached } = servers;
   const forMs = options.quick ? 50 : 600;
-  const given = { redis: redis.uri, memcached: memcached.uri, isQuick: options.quick, forMs };
+  const given = { redis: redis.uri, memcached: memcached.uri, isQuick: options.quick, forMs, built };
   for (let round = 0; round < Math.min(rounds, scenario.rounds ?? Infinity); round++) {
     for (const contestant of scenario.contestants) {
       await Promise.all([redis.empty(), memcached.empty()]);

@@ -8,6 +8,7 @@
  * @property {boolean} isQuick much less data will do
  * @property {string} redis
  * @property {string} memcached
+ * @property {string} built the folder of the built package
  *
  * @typedef {object} Scenario
  * @property {string} title
@@ -117,7 +118,7 @@ const invalidation = {
       loads++;
       return { id };
     };
-    const { find, invalidate } = await contestants['ours-invalidation'].make({ load, redis: job.redis });
+    const { find, invalidate } = await contestants['ours-invalidation'].make({ ...job, load });
     await inTurns(allIds(entries), 200, find);
     await find('single');
     // what is still being written
@@ -135,7 +136,7 @@ const invalidation = {
     await Promise.all(['single', '0', `${entries - 1}`].map(find));
     if (loads !== loadsBefore + 3) throw new Error('an entry has outlived its tag');
     const trips = await roundTrips(job.redis, async (url) => {
-      const other = await contestants['ours-invalidation'].make({ load, redis: url });
+      const other = await contestants['ours-invalidation'].make({ ...job, load, redis: url });
       await other.find('single');
       await sleep(500);
       return () => other.invalidate('one:0');
@@ -166,7 +167,7 @@ const stampede = {
       await sleep(50);
       return product(id);
     };
-    const { find } = await contestants[job.contestant].make({ load, redis: job.redis, memcached: job.memcached });
+    const { find } = await contestants[job.contestant].make({ ...job, load });
     await find('connected');
     loads = 0;
     const ms = await elapsedMs(() => Promise.all(Array.from({ length: 10_000 }, () => find('1'))));
@@ -195,8 +196,8 @@ const bytes = {
     ...Object.keys(shapes).map((shape) => ({ title: `another, ${shape}`, unit: 'bytes' })),
     { title: 'each of the first 10,000 products', unit: 'bytes' },
   ],
-  measure: async ({ contestant, isQuick }) => {
-    const half = isQuick ? 1_000 : 10_000;
+  measure: async (job) => {
+    const half = job.isQuick ? 1_000 : 10_000;
     const ids = allIds(2 * half);
     const kept = [];
     const sizes = [];
@@ -204,7 +205,7 @@ const bytes = {
     for (const shape of [product, ...Object.values(shapes)]) {
       const load = async (id) => shape(id);
       const used = [await usedBytes()];
-      const cache = await contestants[contestant].make({ load, maxEntries: ids.length });
+      const cache = await contestants[job.contestant].make({ ...job, load, maxEntries: ids.length });
       for (const part of [ids.slice(0, half), ids.slice(half)]) {
         for (const id of part) await cache.find(id);
         used.push(await usedBytes());
@@ -313,13 +314,13 @@ async function filled(job, keys) {
   return { ...cache, check };
 }
 
-async function made({ contestant, redis, memcached }) {
+async function made(job) {
   let count = 0;
   const load = async (id) => {
     count++;
     return product(id);
   };
-  const cache = await contestants[contestant].make({ load, redis, memcached });
+  const cache = await contestants[job.contestant].make({ ...job, load });
   return { ...cache, loads: () => count };
 }
 
