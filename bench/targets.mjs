@@ -87,7 +87,7 @@ export const targets = [
   }),
   {
     scenario: 'miss',
-    what: 'a miss on Redis beyond the load, where the tag stands',
+    what: 'a miss on Redis beyond the load, where the tag stands, over a network of a millisecond each way',
     bound: 'at most',
     limit: 1.3,
     unit: ' round trips',
