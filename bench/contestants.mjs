@@ -302,8 +302,12 @@ function onceAtATime(load, keep) {
 export const manyTags = 10;
 
 /**
- * The least that a hit takes which can be invalidated: the entry and the token of its tag are read, and compared. Nothing else
- * is done. On a server, what is asked for in one tick is read together, as the library does it.
+ * Hits that can be invalidated, by hand.
+ *
+ * - `map-tagged`, `redis-mget`, `memjs-gets`: the least. The entry and its tag are read, and compared.
+ * - `redis-generations`, `memjs-generations`: with the duties that a cache has besides on a server, see `boundedOn`.
+ *
+ * On a server, what is asked for in one tick is read together, as the library does it.
  *
  * @type {Readonly<Record<string, Contestant>>}
  */
