@@ -84,8 +84,10 @@ function targetsIn(results) {
   return targets.filter(({ scenario }) => results[scenario]);
 }
 
+/** A count is a whole number; where its median is none, that is shown. */
 function valueOf(value, { unit }) {
-  return `${number(value, unit === '' ? 0 : value < 100 ? 2 : 0)}${unit}`;
+  const isShort = value >= 100 || (unit === '' && Number.isInteger(value));
+  return `${number(value, isShort ? 0 : 2)}${unit}`;
 }
 
 function tableOf(scenario, rows) {
