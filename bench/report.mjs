@@ -47,11 +47,17 @@ export async function writePage({ scenarios, results, installs, machine }) {
     const rows = summary(scenario, results[name]);
     const chart = scenario.hasChart === false ? '' : `![${scenario.title}](images/performance-${name}.svg)\n\n`;
     if (chart) await writeFile(join(images, `performance-${name}.svg`), chartOf(scenario, rows));
-    sections[name] = `${scenario.about}\n\n${chart}${tableOf(scenario, rows)}`;
+    const told = `${scenario.about} ${roundsOf(results[name][scenario.reference].length)}`;
+    sections[name] = `${told}\n\n${chart}${tableOf(scenario, rows)}`;
   }
   if (installs) sections.install = installTable(installs);
   const text = await readFile(page, 'utf8');
   await writeFile(page, Object.entries(sections).reduce(replaced, text));
+}
+
+/** Some scenarios have fewer than the others. */
+function roundsOf(rounds) {
+  return rounds === 1 ? 'One round.' : `Medians of ${rounds} rounds.`;
 }
 
 /** Each section stands between two comments, and all else on the page is written by hand. */
