@@ -97,17 +97,19 @@ function valueOf(value, { unit }) {
 }
 
 function tableOf(scenario, rows) {
-  const isOfContestants = scenario.titles === undefined;
+  const isOfContestants = scenario.contestants.every((name) => contestants[name]);
   const heads = ['', ...(isOfContestants ? ['tags', 'copies'] : []), ...scenario.columns.map(headOf)];
   const isCompared = rows.length > 1;
   const reference = rows.find(({ contestant }) => contestant === scenario.reference)?.title;
-  const lines = rows.map(({ contestant, title, values, ratio: times }) => {
+  const lines = rows.map(({ contestant, title, values, ratio }) => {
     const { tags, copies } = contestants[contestant] ?? {};
     const traits = isOfContestants ? [tags ? 'yes' : 'no', copies] : [];
     const cells = values.map((value, index) => number(value, scenario.columns[index].digits));
-    return [title, ...traits, ...cells, ...(isCompared ? [`${number(times, times < 10 ? 2 : 0)}×`] : [])];
+    return [title, ...traits, ...cells, ...(isCompared ? [`${number(ratio, ratio < 10 ? 2 : 0)}×`] : [])];
   });
-  return table([...heads, ...(isCompared ? [`times ${reference}`] : [])], lines);
+  const [compared] = scenario.columns;
+  const times = scenario.columns.length > 1 ? `${compared.title}: times ${reference}` : `times ${reference}`;
+  return table([...heads, ...(isCompared ? [times] : [])], lines);
 }
 
 function headOf({ title, unit }) {
@@ -131,11 +133,12 @@ function table(heads, rows) {
 }
 
 function chartOf({ title, reference, better, columns }, rows) {
-  const [{ unit, digits }] = columns;
+  const [{ title: compared, unit, digits }] = columns;
   const bars = rows.map(({ contestant, title: label, values: [value] }) => {
     const isOurs = contestants[contestant]?.isOurs ?? contestant === 'cachette';
     const kind = isOurs ? 'ours' : contestant === reference ? 'reference' : 'bar';
     return { label, value, text: `${number(value, digits)} ${unit}`.trim(), kind };
   });
-  return barChart({ title, note: better === 'less' ? 'less is better' : 'more is better', bars });
+  const titleOfBars = columns.length > 1 ? `${title}: ${compared}` : title;
+  return barChart({ title: titleOfBars, note: better === 'less' ? 'less is better' : 'more is better', bars });
 }

@@ -14,7 +14,7 @@
  * @property {string} title
  * @property {string} about
  * @property {readonly string[]} contestants
- * @property {Readonly<Record<string, string>>} [titles] of contestants that have none
+ * @property {Readonly<Record<string, string>>} [titles] where the contestants have none, or not these
  * @property {string} reference
  * @property {'less' | 'more'} better
  * @property {readonly Column[]} columns what `measure` gives, in its order
@@ -173,6 +173,7 @@ const stampede = {
   usesServers: true,
   about: '10,000 callers of one key at once, none of whom finds it; the method takes 50 ms.',
   contestants: [...Object.keys(memory), ...Object.keys(redis), ...Object.keys(memcached)],
+  titles: { ...titlesWith('memory', memory), ...titlesWith('Redis', redis), ...titlesWith('memcached', memcached) },
   reference: 'map',
   better: 'less',
   rounds: 3,
@@ -194,6 +195,11 @@ const stampede = {
     return [loads, ms];
   },
 };
+
+/** Where contestants on several stores stand in one table. */
+function titlesWith(store, group) {
+  return Object.fromEntries(Object.entries(group).map(([name, { title }]) => [name, `${title} (${store})`]));
+}
 
 /** Values of several shapes; `make` gives one that shares nothing with the others. */
 const shapes = {
