@@ -201,6 +201,33 @@ export const redis = {
     isOurs: true,
     make: (setup) => ours(setup, [inMemory(setup), setup.redis]),
   },
+  'layered-loader-redis': {
+    title: 'layered-loader, ioredis',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { Loader, RedisCache } = (await import('layered-loader')).default;
+      const { Redis } = await import('ioredis');
+      const client = new Redis(url);
+      const asyncCache = new RedisCache(client, { json: true, ttlInMsecs: ttlMs, prefix: 'product' });
+      const loader = new Loader({ asyncCache, dataSourceGetOneFn: load });
+      return { find: (id) => loader.get(id), close: () => client.quit() };
+    },
+  },
+  'type-cacheable-redis': {
+    title: 'type-cacheable, ioredis',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { Cacheable } = await import('@type-cacheable/core');
+      const { useAdapter } = await import('@type-cacheable/ioredis-adapter');
+      const { Redis } = await import('ioredis');
+      const client = new Redis(url);
+      const cacheKey = ([id]) => `product:${id}`;
+      const decorator = Cacheable({ cacheKey, ttlSeconds: ttlMs / 1_000, client: useAdapter(client) });
+      return { find: decorated(decorator, load), close: () => client.quit() };
+    },
+  },
   'cache-manager-redis': {
     title: 'cache-manager, @keyv/redis',
     tags: false,

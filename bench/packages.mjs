@@ -22,13 +22,13 @@ export const packageNames = [
   'bentocache',
 ];
 
-/** What has to be installed besides for what is measured here: adapters that are packages of their own. */
+/** What has to be installed besides for what is measured here: adapters and clients that are packages of their own. */
 const withAdapters = {
-  'layered-loader': ['ioredis'],
   'p-memoize': ['expiry-map'],
   'async-cache-dedupe': ['ioredis'],
-  '@type-cacheable/core': ['@type-cacheable/lru-cache-adapter'],
-  'cache-manager': ['keyv', '@keyv/redis'],
+  '@type-cacheable/core': ['@type-cacheable/lru-cache-adapter', '@type-cacheable/ioredis-adapter'],
+  // cacheable for its store in memory, which cache-manager's documentation takes
+  'cache-manager': ['keyv', '@keyv/redis', 'cacheable'],
   cacheable: ['@keyv/redis'],
   bentocache: ['ioredis'],
 };
