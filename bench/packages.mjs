@@ -1,6 +1,7 @@
 /** What installing each package brings: into an empty folder, by npm, as a user would. */
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,20 @@ const withAdapters = {
 
 /** @param {string} name */
 export const versionOf = (name) => own.dependencies[name];
+
+/** Whether each peer is there in the version that package.json has, which is the one that the page states. */
+export function arePeersInstalled() {
+  return Object.entries(own.dependencies).every(([name, version]) => installedVersion(name) === version);
+}
+
+function installedVersion(name) {
+  try {
+    const path = new URL(`node_modules/${name}/package.json`, import.meta.url);
+    return JSON.parse(readFileSync(path, 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * The size on the disk and the number of packages, with all that they depend on. Undefined where npm cannot install them.

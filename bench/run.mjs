@@ -6,13 +6,13 @@
  */
 
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { arch, cpus, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { seconds } from '../scripts/run.mjs';
 import { copyBuilt } from './built.mjs';
+import { arePeersInstalled } from './packages.mjs';
 import { pinned, pinning } from './pinned.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -115,7 +115,7 @@ function choose(scenarios) {
 
 /** The peers are a package of their own, which nobody needs who does not measure. */
 function installPeers() {
-  if (existsSync(join(here, 'node_modules', '.package-lock.json'))) return;
+  if (arePeersInstalled()) return;
   console.log('installing the peers …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   execFileSync(npm, ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: here, stdio: 'inherit' });
