@@ -1,10 +1,11 @@
 /** Bar charts as SVG, readable in the light and in the dark. */
 
-const width = 760;
 const barHeight = 20;
 const gap = 8;
-const labelWidth = 280;
+const barsWidth = 360;
 const valueWidth = 120;
+/** Of the labels, at 13 px, rather too much: a label that has too little room is cut off. */
+const characterWidth = 7.6;
 const top = 44;
 
 const style = `
@@ -32,10 +33,12 @@ const style = `
 export function barChart({ title, note, bars }) {
   const values = bars.map(({ value }) => value);
   const scale = scaleFor(values);
+  const labelWidth = Math.ceil(20 + characterWidth * Math.max(...bars.map(({ label }) => label.length)));
+  const width = labelWidth + barsWidth + valueWidth;
   const height = top + bars.length * (barHeight + gap) + gap;
   const rows = bars.map(({ label, value, text, kind }, index) => {
     const y = top + index * (barHeight + gap);
-    const length = Math.max(2, scale.of(value) * (width - labelWidth - valueWidth));
+    const length = Math.max(2, scale.of(value) * barsWidth);
     return [
       `  <text x="${labelWidth - 10}" y="${y + 15}" text-anchor="end">${escaped(label)}</text>`,
       `  <rect class="${kind}" x="${labelWidth}" y="${y}" width="${length.toFixed(1)}" height="${barHeight}" rx="3"/>`,

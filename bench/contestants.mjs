@@ -7,6 +7,7 @@
  *
  * @typedef {object} Setup
  * @property {(id: string) => Promise<unknown>} load
+ * @property {string} built the folder of the built package
  * @property {number} [maxEntries] how many it has room for
  * @property {string} [redis] a URI
  * @property {string} [memcached] a URI
@@ -25,6 +26,8 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { ttlMs } from './workload.mjs';
 
 const deadlineMs = 500;
@@ -53,14 +56,14 @@ export const memory = {
     tags: true,
     copies: 'shared',
     isOurs: true,
-    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`], { copies: 'shared' }),
+    make: (setup) => ours(setup, [inMemory(setup)], { copies: 'shared' }),
   },
   'ours-isolated': {
     title: 'Cachette',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`]),
+    make: (setup) => ours(setup, [inMemory(setup)]),
   },
   'lru-cache': {
     title: 'lru-cache, fetch',
@@ -189,14 +192,41 @@ export const redis = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => ours(load, [url]),
+    make: (setup) => ours(setup, [setup.redis]),
   },
   'ours-tiers': {
     title: 'Cachette, memory in front',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url, maxEntries = roomy }) => ours(load, [`memory://?maxEntries=${maxEntries}`, url]),
+    make: (setup) => ours(setup, [inMemory(setup), setup.redis]),
+  },
+  'layered-loader-redis': {
+    title: 'layered-loader, ioredis',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { Loader, RedisCache } = (await import('layered-loader')).default;
+      const { Redis } = await import('ioredis');
+      const client = new Redis(url);
+      const asyncCache = new RedisCache(client, { json: true, ttlInMsecs: ttlMs, prefix: 'product' });
+      const loader = new Loader({ asyncCache, dataSourceGetOneFn: load });
+      return { find: (id) => loader.get(id), close: () => client.quit() };
+    },
+  },
+  'type-cacheable-redis': {
+    title: 'type-cacheable, ioredis',
+    tags: false,
+    copies: 'own',
+    make: async ({ load, redis: url }) => {
+      const { Cacheable } = await import('@type-cacheable/core');
+      const { useAdapter } = await import('@type-cacheable/ioredis-adapter');
+      const { Redis } = await import('ioredis');
+      const client = new Redis(url);
+      const cacheKey = ([id]) => `product:${id}`;
+      const decorator = Cacheable({ cacheKey, ttlSeconds: ttlMs / 1_000, client: useAdapter(client) });
+      return { find: decorated(decorator, load), close: () => client.quit() };
+    },
   },
   'cache-manager-redis': {
     title: 'cache-manager, @keyv/redis',
@@ -275,7 +305,7 @@ export const memcached = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, memcached: url }) => ours(load, [url]),
+    make: (setup) => ours(setup, [setup.memcached]),
   },
 };
 
@@ -299,8 +329,12 @@ function onceAtATime(load, keep) {
 export const manyTags = 10;
 
 /**
- * The least that a hit takes which can be invalidated: the entry and the token of its tag are read, and compared. Nothing else
- * is done. On a server, what is asked for in one tick is read together, as the library does it.
+ * Hits that can be invalidated, by hand.
+ *
+ * - `map-tagged`, `redis-mget`, `memjs-gets`: the least. The entry and its tag are read, and compared.
+ * - `redis-generations`, `memjs-generations`: with the duties that a cache has besides on a server, see `boundedOn`.
+ *
+ * On a server, what is asked for in one tick is read together, as the library does it.
  *
  * @type {Readonly<Record<string, Contestant>>}
  */
@@ -467,16 +501,16 @@ const special = {
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => ours(load, [url], { tags: 'catalogue' }),
+    make: (setup) => ours(setup, [setup.redis], { tags: 'catalogue' }),
   },
   'ours-invalidation': {
     title: 'Cachette',
     tags: true,
     copies: 'own',
     isOurs: true,
-    make: ({ load, redis: url }) => {
+    make: (setup) => {
       const tags = (id) => Array.from({ length: manyTags }, (_, tag) => `${id === 'single' ? 'one' : 'many'}:${tag}`);
-      return ours(load, [url], { tags });
+      return ours(setup, [setup.redis], { tags });
     },
   },
 };
@@ -484,18 +518,20 @@ const special = {
 /** @type {Readonly<Record<string, Contestant>>} */
 export const contestants = { ...memory, ...redis, ...memcached, ...taggedByHand, ...special };
 
+const inMemory = ({ maxEntries = roomy }) => `memory://?maxEntries=${maxEntries}`;
+
 /**
  * A decorated method, as users have it.
  *
- * @param {(id: string) => Promise<unknown>} load
+ * @param {Setup} setup
  * @param {readonly string[]} stores
  * @param {object} [options] of the method
  */
-export async function ours(load, stores, options) {
-  const { createCache } = await import('../dist/esm/index.js');
+async function ours({ load, built }, stores, options) {
+  const { createCache } = await import(pathToFileURL(join(built, 'dist', 'esm', 'index.js')).href);
   const cache = createCache(stores, { namespace: 'bench' });
   const find = decorated(cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, ...options }), load);
-  return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close(), cache };
+  return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close() };
 }
 
 /** What a compiler makes of `class Products { @decorator async find(id) { … } }` in the legacy dialect, and one instance of it. */

@@ -1,6 +1,7 @@
 /** What installing each package brings: into an empty folder, by npm, as a user would. */
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,19 +23,33 @@ export const packageNames = [
   'bentocache',
 ];
 
-/** What has to be installed besides for what is measured here: adapters that are packages of their own. */
+/** What has to be installed besides for what is measured here: adapters and clients that are packages of their own. */
 const withAdapters = {
-  'layered-loader': ['ioredis'],
   'p-memoize': ['expiry-map'],
   'async-cache-dedupe': ['ioredis'],
-  '@type-cacheable/core': ['@type-cacheable/lru-cache-adapter'],
-  'cache-manager': ['keyv', '@keyv/redis'],
+  '@type-cacheable/core': ['@type-cacheable/lru-cache-adapter', '@type-cacheable/ioredis-adapter'],
+  // cacheable for its store in memory, which cache-manager's documentation takes
+  'cache-manager': ['keyv', '@keyv/redis', 'cacheable'],
   cacheable: ['@keyv/redis'],
   bentocache: ['ioredis'],
 };
 
 /** @param {string} name */
 export const versionOf = (name) => own.dependencies[name];
+
+/** Whether each peer is there in the version that package.json has, which is the one that the page states. */
+export function arePeersInstalled() {
+  return Object.entries(own.dependencies).every(([name, version]) => installedVersion(name) === version);
+}
+
+function installedVersion(name) {
+  try {
+    const path = new URL(`node_modules/${name}/package.json`, import.meta.url);
+    return JSON.parse(readFileSync(path, 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * The size on the disk and the number of packages, with all that they depend on. Undefined where npm cannot install them.

@@ -11,6 +11,8 @@ import { judged, targets } from './targets.mjs';
 
 const page = join(root, 'docs', 'performance.md');
 const images = join(root, 'docs', 'images');
+/** What stands beside a target where it was measured. */
+const dutiful = 'with the same duties, by hand';
 
 /** A scenario's results for the terminal. */
 export function printed(scenario, results) {
@@ -25,7 +27,9 @@ export function printed(scenario, results) {
 export function printedTargets(results) {
   return targetsIn(results).map((target) => {
     const { value, isMet } = judged(target, results[target.scenario]);
-    return `${isMet ? '✓' : '✗'} ${target.what.replaceAll('`', '')}: ${valueOf(value, target)} (${target.bound} ${target.limit}${target.unit})`;
+    const byHand = byHandOf(target, results);
+    const bound = `${target.bound} ${target.limit}${target.unit}${byHand && `; ${dutiful}: ${byHand}`}`;
+    return `${isMet ? '✓' : '✗'} ${target.what.replaceAll('`', '')}: ${valueOf(value, target)} (${bound})`;
   });
 }
 
@@ -43,11 +47,17 @@ export async function writePage({ scenarios, results, installs, machine }) {
     const rows = summary(scenario, results[name]);
     const chart = scenario.hasChart === false ? '' : `![${scenario.title}](images/performance-${name}.svg)\n\n`;
     if (chart) await writeFile(join(images, `performance-${name}.svg`), chartOf(scenario, rows));
-    sections[name] = `${scenario.about}\n\n${chart}${tableOf(scenario, rows)}`;
+    const told = `${scenario.about} ${roundsOf(results[name][scenario.reference].length)}`;
+    sections[name] = `${told}\n\n${chart}${tableOf(scenario, rows)}`;
   }
   if (installs) sections.install = installTable(installs);
   const text = await readFile(page, 'utf8');
   await writeFile(page, Object.entries(sections).reduce(replaced, text));
+}
+
+/** Some scenarios have fewer than the others. */
+function roundsOf(rounds) {
+  return rounds === 1 ? 'One round.' : `Medians of ${rounds} rounds.`;
 }
 
 /** Each section stands between two comments, and all else on the page is written by hand. */
@@ -65,33 +75,41 @@ function targetTable(results) {
       target.what,
       `${target.bound} ${target.limit}${target.unit}`,
       valueOf(value, target),
+      byHandOf(target, results),
       isMet ? 'yes' : '**no**',
-      target.byHand ? valueOf(target.byHand(results[target.scenario]), target) : '',
     ];
   });
-  return table(['what', 'target', 'measured', 'met', 'with a tag, by hand'], rows);
+  return table(['what', 'target', 'measured', dutiful, 'met'], rows);
+}
+
+function byHandOf(target, results) {
+  return target.byHand ? valueOf(target.byHand(results[target.scenario]), target) : '';
 }
 
 function targetsIn(results) {
   return targets.filter(({ scenario }) => results[scenario]);
 }
 
+/** A count is a whole number; where its median is none, that is shown. */
 function valueOf(value, { unit }) {
-  return `${number(value, unit === '' ? 0 : value < 100 ? 2 : 0)}${unit}`;
+  const isShort = value >= 100 || (unit === '' && Number.isInteger(value));
+  return `${number(value, isShort ? 0 : 2)}${unit}`;
 }
 
 function tableOf(scenario, rows) {
-  const isOfContestants = scenario.titles === undefined;
+  const isOfContestants = scenario.contestants.every((name) => contestants[name]);
   const heads = ['', ...(isOfContestants ? ['tags', 'copies'] : []), ...scenario.columns.map(headOf)];
   const isCompared = rows.length > 1;
   const reference = rows.find(({ contestant }) => contestant === scenario.reference)?.title;
-  const lines = rows.map(({ contestant, title, values, ratio: times }) => {
+  const lines = rows.map(({ contestant, title, values, ratio }) => {
     const { tags, copies } = contestants[contestant] ?? {};
     const traits = isOfContestants ? [tags ? 'yes' : 'no', copies] : [];
     const cells = values.map((value, index) => number(value, scenario.columns[index].digits));
-    return [title, ...traits, ...cells, ...(isCompared ? [`${number(times, times < 10 ? 2 : 0)}×`] : [])];
+    return [title, ...traits, ...cells, ...(isCompared ? [`${number(ratio, ratio < 10 ? 2 : 0)}×`] : [])];
   });
-  return table([...heads, ...(isCompared ? [`times ${reference}`] : [])], lines);
+  const [compared] = scenario.columns;
+  const times = scenario.columns.length > 1 ? `${compared.title}: times ${reference}` : `times ${reference}`;
+  return table([...heads, ...(isCompared ? [times] : [])], lines);
 }
 
 function headOf({ title, unit }) {
@@ -115,11 +133,12 @@ function table(heads, rows) {
 }
 
 function chartOf({ title, reference, better, columns }, rows) {
-  const [{ unit, digits }] = columns;
+  const [{ title: compared, unit, digits }] = columns;
   const bars = rows.map(({ contestant, title: label, values: [value] }) => {
     const isOurs = contestants[contestant]?.isOurs ?? contestant === 'cachette';
     const kind = isOurs ? 'ours' : contestant === reference ? 'reference' : 'bar';
     return { label, value, text: `${number(value, digits)} ${unit}`.trim(), kind };
   });
-  return barChart({ title, note: better === 'less' ? 'less is better' : 'more is better', bars });
+  const titleOfBars = columns.length > 1 ? `${title}: ${compared}` : title;
+  return barChart({ title: titleOfBars, note: better === 'less' ? 'less is better' : 'more is better', bars });
 }

@@ -6,13 +6,13 @@
  */
 
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { arch, cpus, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { ensureBuilt } from '../scripts/build.mjs';
 import { seconds } from '../scripts/run.mjs';
+import { copyBuilt } from './built.mjs';
+import { arePeersInstalled } from './packages.mjs';
 import { pinned, pinning } from './pinned.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -43,39 +43,61 @@ try {
 }
 
 async function main() {
+  const beganAt = performance.now();
   const rounds = options.quick ? 1 : wholeNumber(options.rounds);
   installPeers();
-  await ensureBuilt();
   const { scenarios } = await import('./scenarios.mjs');
   const { measureInstalls } = await import('./packages.mjs');
   const { startServers } = await import('./servers.mjs');
   const { printed, printedTargets, writePage } = await import('./report.mjs');
   const chosen = choose(scenarios);
+  const built = await copyBuilt();
   const servers = await startServers();
   const results = {};
+  const repeated = [];
   try {
     for (const name of chosen) {
       const startedAt = performance.now();
-      results[name] = await measured(scenarios[name], { name, rounds, servers });
+      results[name] = await measured(scenarios[name], { name, rounds, servers, built, repeated });
       console.log(`\n${printed(scenarios[name], results[name])}\n(${seconds(performance.now() - startedAt)})`);
     }
   } finally {
     servers.stop();
   }
-  console.log(`\n${printedTargets(results).join('\n')}`);
+  if (options.quick)
+    console.log('\n--quick has less data than the titles say and takes little time: its figures say nothing');
+  console.log(`\n${printedTargets(results).join('\n')}\n\n${told(repeated)}`);
   if (options.quick || options.only) return;
-  await writePage({ scenarios, results, installs: await measureInstalls(), machine: machine(servers, rounds) });
+  const installs = await measureInstalls();
+  const minutes = Math.round((performance.now() - beganAt) / 60_000);
+  await writePage({
+    scenarios,
+    results,
+    installs,
+    machine: [...machine(servers), `${command()}; ${minutes} minutes`, told(repeated)],
+  });
   console.log('\nwritten: docs/performance.md and its charts');
 }
 
 /** What the figures are of. */
-function machine({ redis, memcached }, rounds) {
+function machine({ redis, memcached }) {
   const [{ model }] = cpus();
   return [
     `${model.trim()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${arch()}`,
     `Node ${process.versions.node}, Redis ${redis.version}, memcached ${memcached.version}; ${pinning}`,
-    `${new Date().toISOString().slice(0, 10)}, ${rounds} rounds`,
   ];
+}
+
+/** What was run, and when. */
+function command() {
+  const args = process.argv.slice(2);
+  return `${new Date().toISOString().slice(0, 10)}, \`npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}\``;
+}
+
+/** @param {readonly string[]} repeated */
+function told(repeated) {
+  if (repeated.length === 0) return 'No run had to be repeated';
+  return `Runs that failed and were repeated: ${repeated.length} (${repeated.join('; ')})`;
 }
 
 /** @param {string} text */
@@ -93,38 +115,52 @@ function choose(scenarios) {
 
 /** The peers are a package of their own, which nobody needs who does not measure. */
 function installPeers() {
-  if (existsSync(join(here, 'node_modules', '.package-lock.json'))) return;
+  if (arePeersInstalled()) return;
   console.log('installing the peers …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   execFileSync(npm, ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: here, stdio: 'inherit' });
 }
 
 /** What each contestant gave, round by round. */
-async function measured(scenario, { name, rounds, servers }) {
+async function measured(scenario, { name, rounds, servers, built, repeated }) {
   const results = Object.fromEntries(scenario.contestants.map((contestant) => [contestant, []]));
   const { redis, memcached } = servers;
   const forMs = options.quick ? 50 : 600;
-  const given = { redis: redis.uri, memcached: memcached.uri, isQuick: options.quick, forMs };
+  const given = { redis: redis.uri, memcached: memcached.uri, isQuick: options.quick, forMs, built };
   for (let round = 0; round < Math.min(rounds, scenario.rounds ?? Infinity); round++) {
     for (const contestant of scenario.contestants) {
       await Promise.all([redis.empty(), memcached.empty()]);
-      results[contestant].push(await child({ scenario: name, contestant, ...given }, scenario));
+      results[contestant].push(await child({ scenario: name, contestant, ...given }, scenario, repeated));
     }
   }
   return results;
 }
 
-/** A machine that stands still for a moment lets a deadline pass, and then a run is no run of hits. */
-async function child(job, scenario, attempt = 1) {
+/**
+ * A machine that stands still for a moment lets a deadline pass, and then a run is no run of hits. So it is repeated, and told of
+ * in `repeated`.
+ */
+async function child(job, scenario, repeated) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await childOnce(job, scenario);
+    } catch (error) {
+      const what = `${job.scenario} with ${job.contestant}`;
+      if (attempt === attempts) throw new Error(`${what} failed: ${error.message}`, { cause: error });
+      repeated.push(`${what}: ${reasonOf(error)}`);
+      console.error(`again: ${repeated.at(-1)}`);
+    }
+  }
+}
+
+function reasonOf({ stderr = '', killed: isKilled, code, message }) {
+  const [, thrown] = /^\w*Error: (.+)$/m.exec(stderr) ?? [];
+  return thrown ?? (isKilled ? 'no answer in time' : code === undefined ? message : `exit code ${code}`);
+}
+
+async function childOnce(job, scenario) {
   const plain = [process.execPath, '--expose-gc', join(here, 'child.mjs'), JSON.stringify(job)];
   const [command, ...args] = scenario.usesServers ? pinned('others', plain) : plain;
-  try {
-    const { stdout } = await promisify(execFile)(command, args, { timeout: timeoutMs });
-    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-  } catch (error) {
-    if (attempt < attempts) return child(job, scenario, attempt + 1);
-    throw new Error(`${job.scenario} with ${job.contestant} failed: ${error.stderr ?? ''}${error.message}`, {
-      cause: error,
-    });
-  }
+  const { stdout } = await promisify(execFile)(command, args, { timeout: timeoutMs });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }

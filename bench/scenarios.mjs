@@ -8,12 +8,13 @@
  * @property {boolean} isQuick much less data will do
  * @property {string} redis
  * @property {string} memcached
+ * @property {string} built the folder of the built package
  *
  * @typedef {object} Scenario
  * @property {string} title
  * @property {string} about
  * @property {readonly string[]} contestants
- * @property {Readonly<Record<string, string>>} [titles] of contestants that have none
+ * @property {Readonly<Record<string, string>>} [titles] where the contestants have none, or not these
  * @property {string} reference
  * @property {'less' | 'more'} better
  * @property {readonly Column[]} columns what `measure` gives, in its order
@@ -28,6 +29,8 @@
  * @property {number} [digits] behind the point. Default: 0
  */
 
+import { fileURLToPath } from 'node:url';
+import { esm, importMs } from '../scripts/import-time.mjs';
 import { contestants, manyTags, memcached, memory, redis } from './contestants.mjs';
 import { throughNetwork } from './network.mjs';
 import { packageNames } from './packages.mjs';
@@ -45,6 +48,7 @@ import {
   sleep,
 } from './workload.mjs';
 
+const here = fileURLToPath(new URL('.', import.meta.url));
 const callers = 100;
 
 /** Where hits are measured. */
@@ -57,36 +61,53 @@ const miss = {
   title: 'A miss on Redis',
   usesServers: true,
   about:
-    'What a miss costs beyond the load: its time, with a method that answers at once, in units of a `GET` of the same process. One caller, and a network that takes a millisecond each way; in the second column none, so that there the work of the processor counts as well.',
+    'What a miss costs beyond the load: its time, with a method that answers at once, in units of a `GET` of the same process, timed while nothing else goes on. One caller, miss after miss, so that what one leaves to be written in the background is paid for by the next; over a network that takes a millisecond each way. The other columns are without a network, so that there the work of the processor counts as well.',
   contestants: ['redis-get', 'ours-known-tag', 'ours-redis', ...Object.keys(redis).slice(3)],
   reference: 'redis-get',
   better: 'less',
   columns: [
     { title: 'round trips', unit: '', digits: 2 },
-    { title: 'round trips on loopback', unit: '', digits: 2 },
+    { title: 'on loopback, in GETs', unit: '', digits: 2 },
+    { title: 'on loopback', unit: 'µs' },
   ],
   measure: async (job) => {
     const network = await throughNetwork(job.redis);
     try {
-      return [await missedTrips({ ...job, redis: network.uri }), await missedTrips(job)];
+      const { trips } = await missed({ ...job, redis: network.uri });
+      const onLoopback = await missed(job);
+      return [trips, onLoopback.trips, onLoopback.ms * 1_000];
     } finally {
       network.end();
     }
   },
 };
 
-/** The time of a miss by that of a `GET`. */
-async function missedTrips(job) {
+/** The median time of a miss, and how many times that of a `GET` it is. */
+async function missed(job) {
   const client = await redisClient(job);
   const { find } = await made(job);
-  await Promise.all(allIds(callers).map(find));
-  const times = { miss: [], get: [] };
+  let next = 0;
+  const findAnother = () => find(`${next++}`);
+  await Promise.all(Array.from({ length: callers }, findAnother));
+  const times = { get: [], miss: [] };
   const until = performance.now() + 1.5 * job.forMs;
-  for (let id = callers; performance.now() < until || id < 2 * callers; id++) {
-    times.miss.push(await elapsedMs(() => find(`${id}`)));
-    times.get.push(await elapsedMs(() => client.get('absent')));
-  }
-  return median(times.miss) / median(times.get);
+  do {
+    times.get.push(...(await blockOfTimes(() => client.get('absent'))));
+    times.miss.push(...(await blockOfTimes(findAnother)));
+  } while (performance.now() < until);
+  const [ms, getMs] = [median(times.miss), median(times.get)];
+  return { ms, trips: ms / getMs };
+}
+
+/**
+ * Of some runs one after the other, in milliseconds, without the first, which what went before may disturb: a miss may still be
+ * writing its entry when it has answered.
+ */
+async function blockOfTimes(run) {
+  for (let time = 0; time < 5; time++) await run();
+  const times = [];
+  for (let time = 0; time < 20; time++) times.push(await elapsedMs(run));
+  return times;
 }
 
 const warmUps = 4;
@@ -96,7 +117,7 @@ const invalidation = {
   title: 'An invalidation on Redis',
   usesServers: true,
   about:
-    'A tag that is on one entry, and a tag that is on a million. Ten tags of each kind in turns, all on the same entries; some are asked for afterwards, and have to be loaded again.',
+    'On Redis alone, without memory in front. A tag that is on one entry, and a tag that is on all others, a million. Ten tags of each kind in turns, all on the same entries; some are asked for afterwards, and have to be loaded again.',
   contestants: ['ours-invalidation'],
   reference: 'ours-invalidation',
   better: 'less',
@@ -104,7 +125,7 @@ const invalidation = {
   rounds: 1,
   columns: [
     { title: 'tag on 1 entry', unit: 'µs' },
-    { title: 'tag on 1,000,000 entries', unit: 'µs' },
+    { title: 'tag on all entries', unit: 'µs' },
     { title: 'commands, all entries', unit: '' },
     { title: 'commands, 1 entry', unit: '' },
     { title: 'round trips', unit: '' },
@@ -117,7 +138,7 @@ const invalidation = {
       loads++;
       return { id };
     };
-    const { find, invalidate } = await contestants['ours-invalidation'].make({ load, redis: job.redis });
+    const { find, invalidate } = await contestants['ours-invalidation'].make({ ...job, load });
     await inTurns(allIds(entries), 200, find);
     await find('single');
     // what is still being written
@@ -135,7 +156,7 @@ const invalidation = {
     await Promise.all(['single', '0', `${entries - 1}`].map(find));
     if (loads !== loadsBefore + 3) throw new Error('an entry has outlived its tag');
     const trips = await roundTrips(job.redis, async (url) => {
-      const other = await contestants['ours-invalidation'].make({ load, redis: url });
+      const other = await contestants['ours-invalidation'].make({ ...job, load, redis: url });
       await other.find('single');
       await sleep(500);
       return () => other.invalidate('one:0');
@@ -152,6 +173,7 @@ const stampede = {
   usesServers: true,
   about: '10,000 callers of one key at once, none of whom finds it; the method takes 50 ms.',
   contestants: [...Object.keys(memory), ...Object.keys(redis), ...Object.keys(memcached)],
+  titles: { ...titlesWith('memory', memory), ...titlesWith('Redis', redis), ...titlesWith('memcached', memcached) },
   reference: 'map',
   better: 'less',
   rounds: 3,
@@ -166,13 +188,18 @@ const stampede = {
       await sleep(50);
       return product(id);
     };
-    const { find } = await contestants[job.contestant].make({ load, redis: job.redis, memcached: job.memcached });
+    const { find } = await contestants[job.contestant].make({ ...job, load });
     await find('connected');
     loads = 0;
     const ms = await elapsedMs(() => Promise.all(Array.from({ length: 10_000 }, () => find('1'))));
     return [loads, ms];
   },
 };
+
+/** Where contestants on several stores stand in one table. */
+function titlesWith(store, group) {
+  return Object.fromEntries(Object.entries(group).map(([name, { title }]) => [name, `${title} (${store})`]));
+}
 
 /** Values of several shapes; `make` gives one that shares nothing with the others. */
 const shapes = {
@@ -193,10 +220,10 @@ const bytes = {
   rounds: 1,
   columns: [
     ...Object.keys(shapes).map((shape) => ({ title: `another, ${shape}`, unit: 'bytes' })),
-    { title: 'each of the first 10,000 products', unit: 'bytes' },
+    { title: 'each of the first, a product', unit: 'bytes' },
   ],
-  measure: async ({ contestant, isQuick }) => {
-    const half = isQuick ? 1_000 : 10_000;
+  measure: async (job) => {
+    const half = job.isQuick ? 1_000 : 10_000;
     const ids = allIds(2 * half);
     const kept = [];
     const sizes = [];
@@ -204,7 +231,7 @@ const bytes = {
     for (const shape of [product, ...Object.values(shapes)]) {
       const load = async (id) => shape(id);
       const used = [await usedBytes()];
-      const cache = await contestants[contestant].make({ load, maxEntries: ids.length });
+      const cache = await contestants[job.contestant].make({ ...job, load, maxEntries: ids.length });
       for (const part of [ids.slice(0, half), ids.slice(half)]) {
         for (const id of part) await cache.find(id);
         used.push(await usedBytes());
@@ -226,12 +253,8 @@ const importing = {
   reference: 'cachette',
   better: 'less',
   columns: [{ title: 'processor time', unit: 'ms', digits: 1 }],
-  measure: async ({ contestant }) => {
-    const before = process.cpuUsage();
-    await import(contestant === 'cachette' ? '../dist/esm/index.js' : contestant);
-    const { user, system } = process.cpuUsage(before);
-    return [(user + system) / 1_000];
-  },
+  // in a process of its own once more, as this one has already loaded some of Node that a package may need
+  measure: async ({ contestant, built }) => [importMs(esm, contestant, contestant === 'cachette' ? built : here)],
 };
 
 /** @type {Readonly<Record<string, Scenario>>} */
@@ -313,13 +336,13 @@ async function filled(job, keys) {
   return { ...cache, check };
 }
 
-async function made({ contestant, redis, memcached }) {
+async function made(job) {
   let count = 0;
   const load = async (id) => {
     count++;
     return product(id);
   };
-  const cache = await contestants[contestant].make({ load, redis, memcached });
+  const cache = await contestants[job.contestant].make({ ...job, load });
   return { ...cache, loads: () => count };
 }
 

@@ -1,19 +1,18 @@
 /**
  * `npm run bench:import`: what importing the built package costs, in a fresh process each time, as ESM and as CommonJS;
- * and that it loads no adapter, which would cost more than the whole package. Fails above `limitMs`, or where an adapter is
- * loaded; .ci/run runs it without the limit.
- *
- * The time is the processor's, taken inside the process around the import alone: Node's own start is not in it, nor the
- * waiting for a processor that is busy with something else.
+ * and that it loads no adapter, which would cost more than the whole package. Fails above the limit, or where an adapter is
+ * loaded.
  */
 
-import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import { ensureBuilt } from './build.mjs';
+import { commonJs, esm, importMs, inNewProcess } from './import-time.mjs';
 import { root } from './run.mjs';
 
 const rounds = 15;
-/** `--no-limit`: only shown, for machines that have something else to do at the same time. */
-const limitMs = process.argv.includes('--no-limit') ? Infinity : 30;
+/** `--limit 60`: for machines that have something else to do at the same time, as CI's. */
+const { values: options } = parseArgs({ options: { limit: { type: 'string', default: '30' } } });
+const limitMs = Number(options.limit);
 /** Two processors that share a core slow each other down; one quiet moment shows what the code costs. */
 const attempts = 4;
 
@@ -35,21 +34,14 @@ const watch = `
   });
 `;
 
-/** @type {readonly { readonly name: string, readonly load: string, readonly flags: readonly string[] }[]} */
-const systems = [
-  { name: 'ESM', load: "await import('cachette');", flags: ['--input-type=module'] },
-  { name: 'CommonJS', load: "require('cachette');", flags: ['--input-type=commonjs'] },
-];
-
 await ensureBuilt();
 let failed = false;
-for (const { name, load, flags } of systems) {
-  const timed = `const before = process.cpuUsage(); ${load} const { user, system } = process.cpuUsage(before); console.log((user + system) / 1e3);`;
-  const { medianMs, fastestMs } = timesOf(() => Number(node([...flags, '-e', timed])));
-  const modules = node([...flags, '-e', watch + load]);
+for (const system of [esm, commonJs]) {
+  const { medianMs, fastestMs } = timesOf(() => importMs(system, 'cachette', root));
+  const modules = inNewProcess(system, watch + system.load('cachette'), root);
   const loaded = lazy.filter((library) => modules.includes(`/node_modules/${library}/`));
   console.log(
-    `${name.padEnd(8)} median ${medianMs.toFixed(1)} ms (limit ${limitMs}), fastest ${fastestMs.toFixed(1)} ms,`,
+    `${system.name.padEnd(8)} median ${medianMs.toFixed(1)} ms (limit ${limitMs}), fastest ${fastestMs.toFixed(1)} ms,`,
     `adapters loaded: ${loaded.join(', ') || 'none'}`,
   );
   failed ||= !(medianMs <= limitMs) || loaded.length > 0;
@@ -69,9 +61,4 @@ function timesOf(measure) {
     if (medianMs < best.medianMs) best = { medianMs, fastestMs };
   }
   return best;
-}
-
-/** @param {readonly string[]} args */
-function node(args) {
-  return execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
 }
