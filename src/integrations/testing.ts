@@ -16,6 +16,7 @@ export { manualClock, type ManualClock } from './testing/manual-clock.js';
 export type { StoreCommand } from './testing/relayed-store.js';
 export { storeContract, type StoreContractOptions } from './testing/store-contract.js';
 export { Random } from './testing/random.js';
+export { scheduledBus, scheduledStore, type ScheduledOptions } from './testing/scheduled.js';
 export {
   type RunOptions,
   Scheduler,
