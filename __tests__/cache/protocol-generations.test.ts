@@ -1,7 +1,7 @@
 /** Generations on their own: when they are captured, how they are made, what deleting one does. */
 
 import { jobs } from '../support/stepped-backend.js';
-import { manualClock } from 'cachette/testing';
+import { expectMiss, manualClock } from 'cachette/testing';
 import { type Setting, settings, SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
 
 describe.each(settings)('a compute %s', (_name, open) => {
@@ -356,9 +356,7 @@ describe('generations on a shared store', () => {
     await run.end();
     expect(await t0).toBe(0);
     x.automatic = true;
-    const { value, calls } = await here.cache.explain(() => readX());
-    expect(value).toBe(1);
-    expect(calls).toMatchObject([{ status: 'miss', reason: 'invalidated: a' }]);
+    expect(await expectMiss(here.cache, readX, 'invalidated: a')).toBe(1);
   });
 
   // x is stored · the server evicts Ga, Gx or G# · T0 reads x

@@ -1,5 +1,6 @@
 /** What comes back from a shared store is not trusted: it may be anything, and is then a miss and an event. */
 
+import { expectHit, expectMiss } from 'cachette/testing';
 import type { CacheProblem } from '../../src/base/events.js';
 import { jobs } from '../support/stepped-backend.js';
 import { SteppedMethod, SteppedProcess } from '../support/stepped-process.js';
@@ -62,11 +63,9 @@ describe('an entry that', () => {
     const text = data.get(key) ?? '';
     const end = text.indexOf('\n');
     data.set(key, spoil(text, JSON.parse(text.slice(0, end)) as unknown[], text.slice(end + 1)));
-    const { value, calls } = await here.cache.explain(() => readX());
-    expect(value).toBe('run 2');
-    expect(calls).toMatchObject([{ status: 'miss', reason: 'undecodable' }]);
+    expect(await expectMiss(here.cache, readX, 'undecodable')).toBe('run 2');
     expect(problems).toMatchObject([{ code: 'undecodable', message: expect.stringContaining(key) }]);
-    expect(await readX()).toBe('run 2');
+    expect(await expectHit(here.cache, readX)).toBe('run 2');
   });
 
   function written(header: unknown, value: string): string {

@@ -128,6 +128,7 @@ test.each(['esm', 'cjs'])(
       isKnownError: true,
       frozen: 'deadline',
       refused: 'refused',
+      unreachable: 'unreachable',
       expectations: 'read was a miss (expired), and a hit was expected',
       brokenFacts: [[], []],
     });

@@ -30,6 +30,15 @@ async function reasonOfRefusals() {
   return calls.at(-1).reason;
 }
 
+/** The drivers of servers are loaded by this bundle as well, and hold no process back. Nothing listens on port 1. */
+async function reasonOfUnreachable() {
+  const store = faultyStore('redis://127.0.0.1:1', () => undefined);
+  const cache = createCache(store);
+  const { calls } = await cache.explain(() => cache.getOrLoad('a', async () => 1));
+  await Promise.all([cache.close(), store.close()]);
+  return calls[0].reason;
+}
+
 async function expectations() {
   const clock = manualClock();
   const cache = createCache('memory://', { clock });
@@ -61,6 +70,7 @@ console.log(
     isKnownError,
     frozen: await reasonOfFrozen(),
     refused: await reasonOfRefusals(),
+    unreachable: await reasonOfUnreachable(),
     expectations: await expectations(),
     brokenFacts: [
       await broken(storeContract({ open, clock: manualClock() })),

@@ -9,12 +9,14 @@ export { busContract, type BusContractOptions } from './testing/bus-contract.js'
 export type { ContractTest } from './testing/contract.js';
 export { ExpectationError, expectHit, expectMiss } from './testing/expect.js';
 export { faultyBus, type BusFault, type BusPlan, type MessageInTransit } from './testing/faulty-bus.js';
-export { faultyStore, type StoreCommand, type StoreFault, type StorePlan } from './testing/faulty-store.js';
+export { faultyStore, type FaultyStoreOptions, type StoreFault, type StorePlan } from './testing/faulty-store.js';
 export type { FaultOptions } from './testing/faults.js';
 export type { StoreObject } from './testing/handed-in.js';
 export { manualClock, type ManualClock } from './testing/manual-clock.js';
+export type { StoreCommand } from './testing/relayed-store.js';
 export { storeContract, type StoreContractOptions } from './testing/store-contract.js';
 export { Random } from './testing/random.js';
+export { scheduledBus, scheduledStore, type ScheduledOptions } from './testing/scheduled.js';
 export {
   type RunOptions,
   Scheduler,

@@ -1,5 +1,13 @@
 import { type Backend, createCache, isCacheConfigError } from 'cachette';
-import { faultyStore, manualClock, type ManualClock, type StoreCommand, type StoreFault } from 'cachette/testing';
+import {
+  type BusFault,
+  faultyStore,
+  manualClock,
+  type ManualClock,
+  type MessageInTransit,
+  type StoreCommand,
+  type StoreFault,
+} from 'cachette/testing';
 import { Keyv } from 'keyv';
 import { SteppedBackend, SteppedServer } from '../../support/stepped-backend.js';
 import { SteppedMedium } from '../../support/stepped-bus.js';
@@ -293,6 +301,30 @@ describe('what a store can', () => {
   });
 });
 
+describe('the messages over the bus of a store', () => {
+  it('have the faults of a bus, on their way out and on their way in, with a deletion only on their way in', async () => {
+    const link = new SteppedMedium().connect();
+    const asked: string[] = [];
+    const behind = new SteppedBackend({ automatic: true, link });
+    const messages = ({ text, direction }: MessageInTransit): BusFault | undefined => {
+      asked.push(`${text} ${direction}`);
+      if (text === 'lost') return { kind: 'drop' };
+      return text === 'late' && direction === 'in' ? { kind: 'delay', ms: 50 } : undefined;
+    };
+    const bus = faultyStore(behind, () => undefined, { clock, messages }).bus?.('channel');
+    const received: string[] = [];
+    bus?.subscribe('me', { message: (text) => received.push(text), interrupted: () => {} });
+    await bus?.publish('lost');
+    await bus?.publish('late');
+    await bus?.deleteAndPublish?.(['a'], 'gone');
+    await clock.advance(49);
+    expect(received).toEqual(['gone']);
+    await clock.advance(1);
+    expect(received).toEqual(['gone', 'late']);
+    expect(asked).toEqual(['lost out', 'late out', 'late in', 'gone in']);
+  });
+});
+
 describe('over a Keyv', () => {
   it('keeps text under the rules of the Keyv, and ends it by the clock', async () => {
     const keyv = faultyStore(new Keyv(), () => undefined, { clock });
@@ -362,13 +394,25 @@ describe('a mistake', () => {
 
   it.each([
     [
-      'a URI',
+      'memory',
       'memory://',
-      'faultyStore: a store is string; give a Keyv of version 5, a store adapter for one, or a Backend; URIs are not',
+      'faultyStore: memory has no commands that could fail; give the URI of a server such as redis://localhost:6379, a Keyv of',
     ],
+    ['a URI of no scheme', 'reddis://localhost', "has the unknown scheme 'reddis'; did you mean 'redis://'?"],
+    ['a number', 5, 'faultyStore: a store is number; give the URI of a server'],
     ['a Map', new Map(), 'faultyStore: a store is a Map'],
   ])('is %s for a store', (_what, thing, message) => {
     expect(() => faultyStore(thing as never, () => undefined)).toThrow(message);
+  });
+
+  it('is a plan for messages where there is no bus, or one that is no function', () => {
+    const messages = (): undefined => undefined;
+    expect(() => faultyStore(new Keyv(), messages, { messages })).toThrow(
+      'faultyStore: there is a plan for messages, and Keyv over Map has no bus; leave it out, or put faultyBus() around',
+    );
+    expect(() => faultyStore(server, messages, { messages: 'drop' as never })).toThrow(
+      'faultyStore: the plan is no function; write messages: ({ direction }) =>',
+    );
   });
 
   it('is a plan that is no function', () => {

@@ -1,7 +1,9 @@
 /** A store that fails as a test says. Hides how a fault of a command is brought about with a store that has none. */
 
+import { CacheConfigError } from '../../base/errors.js';
 import { type Backend, BackendError } from '../../stores/backend.js';
-import type { StoreBus } from '../../stores/bus.js';
+import type { Bus } from '../../stores/bus.js';
+import type { StoreInput } from '../../stores/uri.js';
 import {
   checkPlan,
   closedError,
@@ -13,15 +15,9 @@ import {
   planned,
   unheard,
 } from './faults.js';
-import { handedIn, type StoreObject } from './handed-in.js';
-
-/** A command on its way to a store. */
-export interface StoreCommand {
-  /** `deleteAndPublish`: a deletion whose message travels with it, over the bus of the store. */
-  readonly operation: 'getMany' | 'set' | 'add' | 'touch' | 'deleteMany' | 'serverIds' | 'deleteAndPublish';
-  /** As the store knows them: `shop:1:…`. The key of an entry is what `cache.keyOf` gives; that of a tag `'a'` ends in `#t:a`. */
-  readonly keys: readonly string[];
-}
+import { type BusPlan, faultyBus } from './faulty-bus.js';
+import { opened } from './handed-in.js';
+import { type Carrying, type Relay, RelayedStore, type StoreCommand } from './relayed-store.js';
 
 /** What befalls a command: one fault, of one kind. All times are in milliseconds, from 0. */
 export type StoreFault =
@@ -96,15 +92,24 @@ const rules: FaultRules<StoreFault['kind']> = {
   late: { ms: lengthRule },
 };
 
+/** How faults wait, and those of messages. */
+export interface FaultyStoreOptions extends FaultOptions {
+  /**
+   * Says what befalls the messages over the bus of the store, as the plan of `faultyBus` does. A deletion that carries its message
+   * is a command, `deleteAndPublish`: this is asked about that message only on its way in. Default: nothing befalls them.
+   */
+  readonly messages?: BusPlan | undefined;
+}
+
 /**
  * Puts faults between a cache and a store. What it gives is for `createCache`, and goes on failing as planned until it is closed;
- * the store behind is not closed with it.
+ * no cache closes it. Closing it ends the connection of a URI; a store that was handed in stays open.
  *
  * A cache survives all faults of its store; a mistake in the plan rejects the command and is told once, as a warning of the process.
  *
- * @param store a `Keyv`, a store adapter for one, or a `Backend`; no URI
+ * @param store the URI of a server, a `Keyv`, a store adapter for one, or a `Backend`
  * @param plan says what befalls each command
- * @throws CacheConfigError if `store` is none of these, or `plan` is no function
+ * @throws CacheConfigError if `store` is none of these, a plan is no function, or there is one for `messages` and the store has no bus
  *
  * @example
  * ```ts
@@ -118,138 +123,75 @@ const rules: FaultRules<StoreFault['kind']> = {
  * console.log(calls[0]?.reason); // => 'deadline'
  * ```
  */
-export function faultyStore(store: StoreObject, plan: StorePlan, options: FaultOptions = {}): Backend {
+export function faultyStore(store: StoreInput, plan: StorePlan, options: FaultyStoreOptions = {}): Backend {
   checkPlan(plan, where, "({ operation }) => (operation === 'set' ? { kind: 'throw' } : undefined)");
-  const { backend, release } = handedIn(store, { where, clock: options.clock });
-  return new FaultyStore(backend, { plan, faults: new Faults(options), release });
+  const { clock, messages } = options;
+  if (messages !== undefined)
+    checkPlan(messages, where, "messages: ({ direction }) => (direction === 'in' ? { kind: 'drop' } : undefined)");
+  const { backend, release } = opened(store, { where, clock });
+  if (messages !== undefined && !backend.bus) {
+    unheard(release());
+    throw noBus(backend.name);
+  }
+  return new RelayedStore(backend, new FaultyRelay(backend, { plan, options, release }));
 }
 
-interface FaultyStoreParts {
+function noBus(name: string): CacheConfigError {
+  return new CacheConfigError({
+    where,
+    what: `there is a plan for messages, and ${name} has no bus`,
+    instead: 'leave it out, or put faultyBus() around the bus that the cache is given',
+  });
+}
+
+interface FaultyParts {
   readonly plan: StorePlan;
-  readonly faults: Faults;
+  readonly options: FaultyStoreOptions;
   readonly release: () => Promise<void>;
 }
 
-/** How a command is carried out, and how of some of its keys. */
-interface Carrying<T> {
-  readonly all: () => Promise<T>;
-  readonly some: (keys: readonly string[]) => Promise<unknown>;
-}
-
-class FaultyStore implements Backend {
-  declare readonly lateByMs?: number;
-  declare readonly loaded?: Promise<unknown>;
-  declare readonly add?: NonNullable<Backend['add']>;
-  declare readonly touch?: NonNullable<Backend['touch']>;
-  declare readonly serverIds?: NonNullable<Backend['serverIds']>;
-  declare readonly bus?: NonNullable<Backend['bus']>;
+class FaultyRelay implements Relay {
   readonly #store: Backend;
-  readonly #plan: StorePlan;
+  readonly #parts: FaultyParts;
   readonly #faults: Faults;
-  readonly #release: () => Promise<void>;
 
-  constructor(store: Backend, { plan, faults, release }: FaultyStoreParts) {
+  constructor(store: Backend, parts: FaultyParts) {
     this.#store = store;
-    this.#plan = plan;
-    this.#faults = faults;
-    this.#release = release;
-    const { lateByMs, loaded, add, touch, serverIds, bus } = store;
-    if (lateByMs !== undefined) this.lateByMs = lateByMs;
-    if (loaded) this.loaded = loaded;
-    if (add) this.add = (key, ...rest) => this.#one('add', key, () => add.call(store, key, ...rest));
-    if (touch) this.touch = (key, ...rest) => this.#one('touch', key, () => touch.call(store, key, ...rest));
-    if (serverIds)
-      this.serverIds = () =>
-        this.#send(
-          'serverIds',
-          [],
-          nothingOf(() => serverIds.call(store)),
-        );
-    if (bus) this.bus = (channel) => this.#overBus(bus.call(store, channel));
+    this.#parts = parts;
+    this.#faults = new Faults(parts.options);
   }
 
-  get name(): string {
-    return this.#store.name;
+  async send<T>(command: StoreCommand, { all, some }: Carrying<T>): Promise<T> {
+    if (this.#faults.isClosed) throw closedError();
+    const fault = planned<StoreCommand, StoreFault>(this.#parts.plan, command, { where, rules });
+    const { keys } = command;
+    switch (fault?.kind) {
+      case 'evict':
+        return this.#faults.run(undefined, () => this.#evicted(fault.keys ?? keys, all));
+      case 'partial':
+        return this.#faults.run(undefined, () => partly(keys, some));
+      case 'late':
+        unheard(this.#faults.run({ kind: 'delay', ms: fault.ms }, all));
+        return new Promise(() => {});
+      default:
+        return this.#faults.run(fault, all);
+    }
   }
 
-  get maxTextBytes(): number {
-    return this.#store.maxTextBytes;
-  }
-
-  get session(): number | undefined {
-    return this.#store.session;
-  }
-
-  getMany(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return this.#send('getMany', keys, {
-      all: () => this.#store.getMany(keys),
-      some: (half) => this.#store.getMany(half),
-    });
-  }
-
-  set(key: string, text: string, ttlMs: number): Promise<void> {
-    return this.#one('set', key, () => this.#store.set(key, text, ttlMs));
-  }
-
-  deleteMany(keys: readonly string[]): Promise<void> {
-    const carry = (those: readonly string[]): Promise<void> => this.#store.deleteMany(those);
-    return this.#send('deleteMany', keys, { all: () => carry(keys), some: carry });
+  overBus(bus: Bus): Bus {
+    const { messages, clock } = this.#parts.options;
+    return messages === undefined ? bus : faultyBus(bus, messages, { clock });
   }
 
   close(): Promise<void> {
     this.#faults.close();
-    return this.#release();
-  }
-
-  #one<T>(operation: StoreCommand['operation'], key: string, all: () => Promise<T>): Promise<T> {
-    return this.#send(operation, [key], nothingOf(all));
-  }
-
-  /** Messages have faults of their own, those of a bus. */
-  #overBus(bus: StoreBus): StoreBus {
-    const { deleteAndPublish } = bus;
-    const own: StoreBus = {
-      publish: (message, to) => bus.publish(message, to),
-      subscribe: (id, subscriber) => bus.subscribe(id, subscriber),
-      close: () => bus.close(),
-      renew: () => bus.renew?.(),
-    };
-    if (!deleteAndPublish) return own;
-    return {
-      ...own,
-      deleteAndPublish: (keys, message) =>
-        this.#send('deleteAndPublish', keys, {
-          all: () => deleteAndPublish.call(bus, keys, message),
-          some: (half) => this.#store.deleteMany(half),
-        }),
-    };
-  }
-
-  async #send<T>(operation: StoreCommand['operation'], keys: readonly string[], carry: Carrying<T>): Promise<T> {
-    if (this.#faults.isClosed) throw closedError();
-    const fault = planned<StoreCommand, StoreFault>(this.#plan, { operation, keys }, { where, rules });
-    switch (fault?.kind) {
-      case 'evict':
-        return this.#faults.run(undefined, () => this.#evicted(fault.keys ?? keys, carry.all));
-      case 'partial':
-        return this.#faults.run(undefined, () => partly(keys, carry.some));
-      case 'late':
-        unheard(this.#faults.run({ kind: 'delay', ms: fault.ms }, carry.all));
-        return new Promise(() => {});
-      default:
-        return this.#faults.run(fault, carry.all);
-    }
+    return this.#parts.release();
   }
 
   async #evicted<T>(keys: readonly string[], act: () => Promise<T>): Promise<T> {
     if (keys.length > 0) await this.#store.deleteMany(keys);
     return act();
   }
-}
-
-/** Of a command that has one key or none, a part is nothing. */
-function nothingOf<T>(all: () => Promise<T>): Carrying<T> {
-  return { all, some: () => Promise.resolve() };
 }
 
 async function partly(keys: readonly string[], some: (keys: readonly string[]) => Promise<unknown>): Promise<never> {

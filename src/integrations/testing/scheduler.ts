@@ -276,13 +276,14 @@ export class SimulatedProcess implements Required<Clock> {
   readonly name: string;
   /** How far its time of day is behind; may be set, as somebody sets a machine's clock. */
   behindMs: number;
-  readonly #scheduler: Scheduler;
+  /** Who says when something of it happens. */
+  readonly scheduler: Scheduler;
   #isPaused = false;
   #isKilled = false;
 
   /** @internal */
   constructor(scheduler: Scheduler, name: string, behindMs: number) {
-    this.#scheduler = scheduler;
+    this.scheduler = scheduler;
     this.name = name;
     this.behindMs = behindMs;
   }
@@ -298,15 +299,15 @@ export class SimulatedProcess implements Required<Clock> {
   }
 
   now(): number {
-    return epochMs + this.#scheduler.nowMs - this.behindMs;
+    return epochMs + this.scheduler.nowMs - this.behindMs;
   }
 
   monotonic(): number {
-    return this.#scheduler.nowMs;
+    return this.scheduler.nowMs;
   }
 
   after(ms: number, task: () => void): () => void {
-    return this.#isKilled ? () => {} : this.#scheduler.after(ms, task, this);
+    return this.#isKilled ? () => {} : this.scheduler.after(ms, task, this);
   }
 
   /** Nothing of it happens until {@link resume}: as by a long garbage collection, or `SIGSTOP`. Time goes on. */
@@ -322,7 +323,7 @@ export class SimulatedProcess implements Required<Clock> {
   /** Nothing of it ever happens again. */
   kill(): void {
     this.#isPaused = this.#isKilled = true;
-    this.#scheduler.forget(this);
+    this.scheduler.forget(this);
   }
 }
 
