@@ -42,7 +42,7 @@ export async function explore(cells, { programs, from, write }) {
     `${count(total.programs)} programs, ${count(total.reads)} reads, ${count(total.writes)} writes, ` +
       `${count(total.steps)} steps, ${count(total.faults)} faults in ${seconds.toFixed(0)} s: ${wrong} wrong`,
   );
-  if (write) await writeSection('table', table(all, total, wrong));
+  if (write) await writeSection('table', table(all, { total, wrong, from, perCell }));
   return wrong === 0 && idle.length === 0;
 }
 
@@ -63,8 +63,9 @@ function* jobs(cells, from, perCell) {
  * @param {Failure} failure
  */
 function tell({ name }, { seed, wrong, shortest }) {
-  console.log(`\n${name}, seed ${seed}:\n  ${wrong.join('\n  ')}\n  as short as it gets: ${JSON.stringify(shortest)}`);
-  console.log(`  again, step by step: npm run race -- --cell '${name}' --seed ${seed}\n`);
+  console.log(`\n${name}, seed ${seed}:\n  ${wrong.join('\n  ')}`);
+  console.log(`  again, step by step: npm run race -- --cell '${name}' --program '${JSON.stringify(shortest)}'`);
+  console.log(`  as it was found: npm run race -- --cell '${name}' --seed ${seed}\n`);
 }
 
 /** @param {Seen} seen */
@@ -77,10 +78,9 @@ function line({ cell, tally, failures }) {
 
 /**
  * @param {readonly Seen[]} all
- * @param {import('./tally.mjs').Tally} total
- * @param {number} wrong
+ * @param {{ readonly total: import('./tally.mjs').Tally, readonly wrong: number, readonly from: number, readonly perCell: number }} run
  */
-function table(all, total, wrong) {
+function table(all, { total, wrong, from, perCell }) {
   const stores = [...new Set(all.map(({ cell }) => cell.store.name))];
   const columns = [...new Set(all.map(({ cell }) => cell.column.name))];
   const rows = [...new Set(all.map(({ cell }) => cell.row.name))];
@@ -90,8 +90,10 @@ function table(all, total, wrong) {
     return own ? `${own.failures.length}` : '–';
   };
   return [
-    `${count(total.programs)} programs with ${count(total.reads)} reads, ${count(total.writes)} writes, ${count(total.steps)} steps and ` +
-      `${count(total.faults)} faults. **${wrong} were wrong.** By cell:`,
+    `${count(total.programs)} programs, of the seeds ${count(from)} to ${count(from + perCell - 1)} in each cell, with ${count(total.reads)} reads, ` +
+      `${count(total.writes)} writes, of which ${count(total.judged)} were to be seen by the reads after them, ${count(total.steps)} steps, ` +
+      `${count(total.faults)} faults of commands and messages, ${count(total.failedLoads)} of loads, and ${count(total.killed)} killed processes. ` +
+      `**${wrong} were wrong.** By cell:`,
     '',
     `| | ${heads.join(' | ')} |`,
     `| --- | ${heads.map(() => '---:').join(' | ')} |`,

@@ -1,6 +1,6 @@
 /** Looks whether programs find the faults that are put into the sources. */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../scripts/run.mjs';
@@ -12,9 +12,11 @@ import { carryOutAll } from './workers.mjs';
 
 /**
  * @typedef {import('./mutants.mjs').Mutant} Mutant
- * @typedef {{ readonly cell: string, readonly programs: number, readonly wrong: string }} Found
+ * @typedef {{ readonly cell: string, readonly programs: number, readonly wrong: string, readonly shortest: Program }} Found
+ * @typedef {import('./random-programs.mjs').Program} Program
  */
 
+const prefix = 'mutants-';
 const programsAtOnce = 100;
 /** In each cell; a fault that has not been found by then counts as not found. */
 const programsAtMost = 50_000;
@@ -28,20 +30,25 @@ export async function findMutants({ write, only = '' }) {
   if (chosen.length === 0) throw new Error(`No fault has '${only}' in its name`);
   // Inside the project, so that the libraries are found from there.
   await mkdir(join(root, '.cache'), { recursive: true });
-  const folder = await mkdtemp(join(root, '.cache', 'mutants-'));
+  // What runs that were killed have left.
+  for (const name of await readdir(join(root, '.cache')))
+    if (name.startsWith(prefix)) await rm(join(root, '.cache', name), { recursive: true, force: true });
+  const folder = await mkdtemp(join(root, '.cache', prefix));
   /** @type {{ readonly mutant: Mutant, readonly found: Found | undefined }[]} */
   const results = [];
   try {
     for (const [index, mutant] of chosen.entries()) {
       const library = join(folder, `${index}.mjs`);
       await buildChanged(mutant, library);
-      const found = await search(mutant, library);
+      // To make it shorter takes as long as to find it.
+      const found = await search(mutant, library, chosen.length === 1);
       results.push({ mutant, found });
       console.log(
         found
           ? `found after ${found.programs} programs in ${found.cell}: ${mutant.name}\n    ${found.wrong}`
           : `NOT FOUND: ${mutant.name}`,
       );
+      if (found && chosen.length === 1) console.log(`    as short as it gets: ${JSON.stringify(found.shortest)}`);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -57,9 +64,10 @@ export async function findMutants({ write, only = '' }) {
  *
  * @param {Mutant} mutant
  * @param {string} library
+ * @param {boolean} shrinks
  * @returns {Promise<Found | undefined>}
  */
-async function search({ cells: where }, library) {
+async function search({ cells: where }, library, shrinks) {
   /** @type {Found | undefined} */
   let found;
   let programs = 0;
@@ -68,7 +76,7 @@ async function search({ cells: where }, library) {
     for (let from = 1; from <= programsAtMost; from += programsAtOnce) {
       for (const { name } of chosen) {
         if (found) return;
-        yield { library, cell: name, from, count: programsAtOnce, stopsAtFirst: true, shrinks: false };
+        yield { library, cell: name, from, count: programsAtOnce, stopsAtFirst: true, shrinks };
       }
     }
   }
@@ -76,7 +84,7 @@ async function search({ cells: where }, library) {
     jobs(),
     ({ cell }, { tally, failures: [failure] }) => {
       programs += tally.programs;
-      if (failure) found ??= { cell, programs, wrong: failure.wrong[0] ?? '' };
+      if (failure) found ??= { cell, programs, wrong: failure.wrong[0] ?? '', shortest: failure.shortest };
     },
     { workers: availableParallelism() },
   );

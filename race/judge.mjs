@@ -85,7 +85,9 @@ export class Judge {
       if (version < floor)
         this.wrong.push(`STALE: ${what} gave row ${row} in version ${version}; ${floor} was invalidated`);
       else if (!value.isStale && version < (freshFloors[index] ?? 0))
-        this.wrong.push(`OLD: ${what} gave row ${row} in version ${version} as fresh; ${freshFloors[index]} was expired`);
+        this.wrong.push(
+          `OLD: ${what} gave row ${row} in version ${version} as fresh; ${freshFloors[index]} was expired`,
+        );
       if (version > this.version(row))
         this.wrong.push(`FALSE: ${what} gave row ${row} in version ${version}, which is not there`);
     });

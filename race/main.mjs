@@ -29,11 +29,13 @@ for values that are stale after an invalidation.
   --soak          ten million keys and tags and a million invalidations: does memory stay flat?
   --keys N        with --soak: so many keys
   --list          the names of the cells
-  --write         writes what was seen into docs/reliability.md
+  --write         writes what was seen into docs/reliability.md; only of the whole of something
   --help          this text
 
 Exits with 1 if anything was wrong.
 `;
+
+const allKeys = '10000000';
 
 const { values } = parseArgs({
   options: {
@@ -46,7 +48,7 @@ const { values } = parseArgs({
     peer: { type: 'string' },
     only: { type: 'string', default: '' },
     soak: { type: 'boolean', default: false },
-    keys: { type: 'string', default: '10000000' },
+    keys: { type: 'string', default: allKeys },
     list: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -65,6 +67,20 @@ async function main() {
   if (values.help) return console.log(help);
   if (!Number.isSafeInteger(programs) || programs < 1)
     return fail(`--programs is '${values.programs}'; write a whole number from 1.`);
+  for (const [name, least] of /** @type {const} */ ([
+    ['from', 1],
+    ['seed', 1],
+    ['keys', 1_000],
+  ])) {
+    const text = values[name];
+    if (text !== undefined && !isWhole(text, least))
+      return fail(`--${name} is '${text}'; write a whole number from ${least.toLocaleString('en')}.`);
+  }
+  if (
+    values.write &&
+    (values.cell !== '' || values.only !== '' || values.keys !== allKeys || values.seed || values.program)
+  )
+    return fail('--write is for the whole of something: without --cell, --only, --keys, --seed and --program.');
   if (peer !== undefined && whatIsMissing(peer)) return fail(whatIsMissing(peer));
   if (values.list) return console.log(known.map(({ name }) => name).join('\n'));
   if (chosen.length === 0) return fail(`No cell has '${values.cell}' in its name; --list shows them.`);
@@ -84,6 +100,14 @@ async function main() {
   return isRight || fail();
 }
 
+/**
+ * @param {string} text
+ * @param {number} least
+ */
+function isWhole(text, least) {
+  return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) && Number(text) >= least;
+}
+
 /** @param {string} peer */
 function whatIsMissing(peer) {
   if (peer !== 'all' && !peers.some(({ name }) => name === peer)) return `There is no peer '${peer}'.`;
@@ -92,8 +116,8 @@ function whatIsMissing(peer) {
 
 /** @param {string} peer */
 async function againstPeers(peer) {
-  const { from, write, cell } = values;
-  if (write && (peer !== 'all' || cell !== '')) return fail('Only the whole table is written: --peer all --write');
+  const { from, write } = values;
+  if (write && peer !== 'all') return fail('Only the whole table is written: --peer all --write');
   return explorePeers(/** @type {import('./peers/table.mjs').PeerCell[]} */ (chosen), {
     perCell: programs,
     from: Number(from),

@@ -242,7 +242,7 @@ export const mutants = [
     cells: /foreground . clear/,
   },
   {
-    name: 'no read fence for a clear',
+    name: 'a clear without a read fence',
     file: 'stores/tiers.ts',
     find: '    this.#fence.note(names);\n',
     replace: "    this.#fence.note(names.filter((name) => !name.endsWith('#')));\n",
