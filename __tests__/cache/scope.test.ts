@@ -122,6 +122,15 @@ describe('the storage that follows each await of the process', () => {
     expect(await collected(() => disable.mock.calls.length > 0)).toBe(true);
     expect((await cache.explain(() => find(1))).calls[0]?.reason).toBe('absent');
   });
+
+  // Its setters call themselves, so whoever is still running then would fail with a RangeError.
+  it('is out of reach of jest, which replaces what global objects have when a file of tests has ended', () => {
+    const places = Object.getOwnPropertySymbols(globalThis).filter((symbol) =>
+      symbol.description?.startsWith('cachette.'),
+    );
+    expect(places.map((symbol) => symbol.description)).toContain('cachette.scope.3');
+    for (const place of places) expect(Object.isFrozen((globalThis as Record<symbol, unknown>)[place])).toBe(true);
+  });
 });
 
 /** Whether `isSo` becomes true when garbage is collected. */

@@ -107,14 +107,27 @@ interface Frame {
  */
 interface Scopes {
   readonly storage: AsyncLocalStorage<Frame>;
-  /** How many frames something can run in. */
-  running: number;
+  /** Something can run in a frame, */
+  enter(): void;
+  /** and nothing can any more. */
+  leave(): void;
+}
+
+function newScopes(): Scopes {
+  const storage = new AsyncLocalStorage<Frame>();
+  let running = 0;
+  const enter = (): void => void running++;
+  const leave = (): void => {
+    if (--running === 0) storage.disable();
+  };
+  // Frozen, as jest takes apart what is found on the global object when a file of tests has ended, and what that has left is still running.
+  return Object.freeze({ storage, enter, leave });
 }
 
 // Shared by the ESM and the CommonJS copy of this package in one process: a call into the other copy has to be seen.
 const place = Symbol.for('cachette.scope.3');
 const shared = globalThis as unknown as Record<symbol, Scopes | undefined>;
-const scopes = (shared[place] ??= { storage: new AsyncLocalStorage<Frame>(), running: 0 });
+const { storage, enter, leave } = (shared[place] ??= newScopes());
 
 const outside: Frame = { scope: outermost, around: undefined, isOver: false };
 
@@ -130,7 +143,7 @@ export function currentScope(): Scope {
 }
 
 function currentFrame(): Frame | undefined {
-  let frame = scopes.storage.getStore();
+  let frame = storage.getStore();
   while (frame?.isOver) frame = frame.around;
   return frame;
 }
@@ -138,9 +151,9 @@ function currentFrame(): Frame | undefined {
 /** Runs `fn` in the current scope, changed by `change`, which is over when what `fn` returns has settled. */
 export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
   const frame: Frame = { scope: changed(change), around: currentFrame(), isOver: false };
-  scopes.running++;
+  enter();
   try {
-    const result = scopes.storage.run(frame, fn);
+    const result = storage.run(frame, fn);
     if (isPromise(result)) return endWith(frame, result) as T;
     end(frame);
     return result;
@@ -156,9 +169,9 @@ export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
  */
 export function withLastingScope<T>(change: Partial<Scope>, fn: () => T): T {
   const frame: Frame = { scope: changed(change), around: undefined, isOver: false };
-  scopes.running++;
+  enter();
   unreachable.register(frame, undefined);
-  return scopes.storage.run(frame, fn);
+  return storage.run(frame, fn);
 }
 
 const unreachable = new FinalizationRegistry<undefined>(leave);
@@ -190,13 +203,9 @@ function end(frame: Frame): void {
   leave();
 }
 
-function leave(): void {
-  if (--scopes.running === 0) scopes.storage.disable();
-}
-
 /** Runs `fn` as if nothing were around it: what it does is nobody's part. */
 export function withoutScope<T>(fn: () => T): T {
-  return currentFrame() ? scopes.storage.run(outside, fn) : fn();
+  return currentFrame() ? storage.run(outside, fn) : fn();
 }
 
 /** The transaction of a cache that runs around, if any; `core` is that cache's. */
