@@ -19,7 +19,7 @@ import { carryOutAll } from './workers.mjs';
 const prefix = 'mutants-';
 const programsAtOnce = 100;
 /** In each cell; a fault that has not been found by then counts as not found. */
-const programsAtMost = 50_000;
+const programsAtMost = 250_000;
 
 /**
  * @param {{ readonly write: boolean, readonly only?: string }} options

@@ -243,7 +243,8 @@ class Run {
   #forgets(status) {
     const { cell, program } = this.#world;
     if (program.processes === 1) return true;
-    if (status === 'deferred') return false;
+    // Of a black box it means that the other processes are not told, which is judged by what this one reads.
+    if (status === 'deferred' && cell.store.isWhole) return false;
     if (cell.store.name !== 'tiers') return true;
     const disturbs = (/** @type {Op} */ op) => op.do === 'pause' || op.do === 'interrupt' || op.do === 'restart';
     const areMessagesSafe = program.faults.messages === 0 || !program.hasForeignBus;

@@ -95,6 +95,8 @@ class PeerMember {
   process;
   /** What a program invalidates by. */
   cache;
+  /** It is never killed. @type {Promise<undefined>} */
+  dies = new Promise(() => {});
   /** What has been invalidated, and the others are to hear of. @type {ReadonlyMap<number, number>[]} */
   arriving = [];
   #world;
