@@ -234,8 +234,9 @@ function replaceAtEnd(server: Server, replace: () => void): void {
   const sock = server.sock.bind(server);
   const error = server.error.bind(server);
   let socket: Socket | undefined;
+  const tick = { hasBegun: false };
   server.sock = (sasl, go) => {
-    if (server._socket !== undefined) writeTogether(server._socket);
+    if (server._socket !== undefined) writeTogether(server._socket, tick);
     sock(sasl, go);
     if (socket !== undefined || server._socket === undefined) return;
     socket = server._socket;
@@ -250,11 +251,18 @@ function replaceAtEnd(server: Server, replace: () => void): void {
   };
 }
 
-/** The commands of one tick leave in one packet. A promise job, as the timers of a user's test may be fakes. */
-function writeTogether(socket: Socket): void {
-  if (socket.writableCorked > 0) return;
-  socket.cork();
-  void Promise.resolve().then(() => socket.uncork());
+/**
+ * The commands of one tick leave in two packets: the first one by itself, so that the server is awake when the others come, which
+ * takes it longer than the command. By a promise job, as the timers of a user's test may be fakes.
+ */
+function writeTogether(socket: Socket, tick: { hasBegun: boolean }): void {
+  if (!tick.hasBegun) {
+    tick.hasBegun = true;
+    void Promise.resolve().then(() => (tick.hasBegun = false));
+  } else if (socket.writableCorked === 0) {
+    socket.cork();
+    void Promise.resolve().then(() => socket.uncork());
+  }
 }
 
 // ------------------------------------------------------------------------------------------------ failures
