@@ -108,9 +108,9 @@ interface Frame {
 interface Scopes {
   readonly storage: AsyncLocalStorage<Frame>;
   /** Something can run in a frame, */
-  enter(): void;
+  readonly enter: () => void;
   /** and nothing can any more. */
-  leave(): void;
+  readonly leave: () => void;
 }
 
 function newScopes(): Scopes {
