@@ -319,7 +319,6 @@ export class Member {
     if (status === 'hit') tally.hits++;
     if (status === 'hit' && method !== 'one') tally.hitsByLateTags++;
     if (status === 'stale') tally.stale++;
-    if (status === 'stale' && reason === 'error') tally.covered++;
     if (reason === 'timeout') tally.timedOut++;
     if (reason === 'joined') tally.joined++;
   }

@@ -163,7 +163,6 @@ class Run {
       if (scheduler.steps === before && value.by !== undefined && value.by !== this.#memberOf(index).process.name)
         tally.promoted++;
       if (expected.beganMs - value.atMs > ttlMs) tally.slid++;
-      if (!value.isStale && expected.freshFloors.some((floor) => floor > 0)) tally.renewed++;
       judge.check(what, expected, value, this.#livesAtMostMs(method));
       this.#onStep?.(`${what} gives ${JSON.stringify(value)}`);
     } catch (error) {

@@ -22,10 +22,6 @@ export function noTally() {
     slid: 0,
     /** Hits of entries whose tags their arguments do not tell. */
     hitsByLateTags: 0,
-    /** Fresh values of what had been expired. */
-    renewed: 0,
-    /** Stale, as the load failed. */
-    covered: 0,
     loads: 0,
     failedLoads: 0,
     writes: 0,

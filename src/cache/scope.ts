@@ -148,7 +148,10 @@ function currentFrame(): Frame | undefined {
   return frame;
 }
 
-/** Runs `fn` in the current scope, changed by `change`, which is over when what `fn` returns has settled. */
+/**
+ * Runs `fn` in the current scope, changed by `change`, which is over when what `fn` returns has settled. What is no native promise ends
+ * it at once, so a function of the user's, which may return a thenable, is wrapped in an `async` one.
+ */
 export function withScope<T>(change: Partial<Scope>, fn: () => T): T {
   const frame: Frame = { scope: changed(change), around: currentFrame(), isOver: false };
   enter();
