@@ -36,7 +36,15 @@ export interface StoreBus extends Bus {
   readonly deleteAndPublish?: (keys: readonly string[], message: string) => Promise<number>;
   /** The subscription seems to be dead: it is to be made anew. */
   renew?(): void;
+  /**
+   * Receives what is sent to {@link everyone} or to this id, and nothing else, until `subscribe`: who remembers nothing can be
+   * asked how it is, and no announcement has to wait for it. Absent where the bus cannot: then only who subscribes is asked.
+   */
+  attend?(id: string, subscriber: Pick<BusSubscriber, 'message'>): void;
 }
+
+/** To whom a question is sent. It is not the id of any process. */
+export const everyone = 'everyone';
 
 /** The version of the messages. Another one is not understood and not heard. */
 const busVersion = '1';

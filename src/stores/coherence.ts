@@ -9,10 +9,11 @@
  */
 
 import { crypto } from '../policies/crypto.js';
-import { machineTime, nextTurn, type Time, withDeadline } from '../policies/deadline.js';
+import { machineTime, type Time, withDeadline } from '../policies/deadline.js';
 import type { BusState } from '../base/insight.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
+import { Questions } from './questions.js';
 
 /**
  * Resolves when no other process trusts what it remembers of what was removed; to false if one neither answers nor ends.
@@ -62,14 +63,6 @@ const deadAfterMs = 5_000;
 /** Who does not hear that this process leaves waits for it as for one that is silent. */
 const farewellMs = 100;
 
-/** Who can reach the bus can answer anything, as often as it likes. */
-const answersAtMost = 1_000;
-const answerCharsAtMost = 1_000_000;
-/** All answers to one question together. */
-const answeredCharsAtMost = 20_000_000;
-/** Of others that wait for their answer here; one more is not answered. */
-const questionsAtMost = 20;
-
 interface Announcement {
   readonly message: string;
   readonly answered: Set<string>;
@@ -84,19 +77,6 @@ interface Announcement {
   settle: (isDone: boolean) => void;
 }
 
-/** A question to all, and what has come of it. */
-interface Inquiry {
-  /** By process. */
-  readonly answers: Map<string, string>;
-  /** That have come in. */
-  chars: number;
-  /** How many processes it was sent to, this one included; undefined where the bus does not say. */
-  receivers: number | undefined;
-  /** It came back, and so answers will. */
-  echoed: boolean;
-  readonly end: () => void;
-}
-
 const nobodyWaits = (): void => {};
 const done: Acknowledged = () => Promise.resolve(true);
 
@@ -108,14 +88,13 @@ export class Coherence implements Remover {
   readonly #roster = new Roster();
   readonly #announcements = new Map<number, Announcement>();
   #announced = 0;
-  readonly #inquiries = new Map<number, Inquiry>();
-  #asked = 0;
-  /** Questions of others that are still to be answered. */
-  #toAnswer = 0;
+  readonly #questions: Questions;
   /** How many announcements somebody waits for; then the process is kept alive. */
   #waiting = 0;
   #aliveAt: number;
   #isSubscribed = false;
+  /** Whether questions reach this process without a subscription. */
+  #isAttending = false;
   /** Since when every message has been heard. Peers beat more often than once in a lease, so after that time all are known. */
   #listeningSince = Infinity;
   /** Of the store's connection, when the last heartbeat was sent. */
@@ -125,12 +104,22 @@ export class Coherence implements Remover {
   #cancelCheck: (() => void) | undefined;
   #closed = false;
 
-  /** Subscribes at once where this process remembers something; nobody needs to wait for it. */
+  /** Subscribes at once where this process remembers something, else to questions alone; nobody needs to wait for it. */
   constructor(options: CoherenceOptions) {
     this.#options = options;
     this.#time = options.time ?? machineTime;
     this.#aliveAt = this.#time.monotonicMs();
-    if (!options.remembers) return;
+    this.#questions = new Questions({
+      id: this.#id,
+      bus: options.bus,
+      answer: options.answer,
+      publish: (message, to) => this.#tryToPublish(message, to),
+      time: this.#time,
+    });
+    if (!options.remembers) {
+      this.#attend();
+      return;
+    }
     this.#subscribe();
     // Not yet: whoever makes this cannot be told of anything before he has it.
     this.#cancelBeat = this.#time.later(0, () => this.#beat());
@@ -215,44 +204,10 @@ export class Coherence implements Remover {
     return { state: this.era(nowMs) > 0 ? 'trusted' : 'untrusted', peers };
   }
 
-  /** Sent again until it comes back: who has just subscribed does not hear the first answers. */
-  async ask(question: string, waitMs: number): Promise<readonly string[]> {
-    if (this.#closed) return [];
-    this.#subscribe();
-    const asked = ++this.#asked;
-    const text = writeMessage({ kind: 'ask', from: this.#id, asked, question });
-    let end = (): void => {};
-    const ended = new Promise<void>((resolve) => (end = resolve));
-    const inquiry: Inquiry = { answers: new Map(), chars: 0, receivers: undefined, echoed: false, end };
-    this.#inquiries.set(asked, inquiry);
-    const endsAt = this.#time.monotonicMs() + waitMs;
-    for (let leftMs = waitMs; leftMs > 0 && !inquiry.echoed; leftMs = endsAt - this.#time.monotonicMs()) {
-      await withDeadline(this.#sendInquiry(inquiry, text), leftMs, { time: this.#time }).catch(() => undefined);
-      await withDeadline(ended, Math.min(repeatMs, leftMs), { time: this.#time }).catch(() => undefined);
-    }
-    await withDeadline(ended, Math.max(0, endsAt - this.#time.monotonicMs()), { time: this.#time }).catch(
-      () => undefined,
-    );
-    this.#inquiries.delete(asked);
-    return [...inquiry.answers.values()];
-  }
-
-  async #sendInquiry(inquiry: Inquiry, text: string): Promise<void> {
-    const sent = await this.#tryToPublish(text);
-    if (typeof sent?.receivers === 'number') inquiry.receivers = sent.receivers;
-    this.#endInquiry(inquiry);
-  }
-
-  #receiveAnswer(inquiry: Inquiry | undefined, from: string, answer: string): void {
-    if (!inquiry || inquiry.answers.size >= answersAtMost || answer.length > answerCharsAtMost) return;
-    inquiry.chars += answer.length;
-    if (inquiry.chars > answeredCharsAtMost) return;
-    inquiry.answers.set(from, answer);
-    this.#endInquiry(inquiry);
-  }
-
-  #endInquiry({ answers, receivers, echoed, end }: Inquiry): void {
-    if (echoed && receivers !== undefined && answers.size >= receivers - 1) end();
+  ask(question: string, waitMs: number): Promise<readonly string[]> {
+    if (this.#closed) return Promise.resolve([]);
+    if (!this.#isAttending) this.#subscribe();
+    return this.#questions.ask(question, waitMs);
   }
 
   async close(): Promise<void> {
@@ -262,10 +217,30 @@ export class Coherence implements Remover {
     this.#cancelCheck?.();
     for (const announcement of this.#announcements.values()) this.#settle(announcement, false);
     this.#announcements.clear();
-    if (!this.#isSubscribed) return;
+    this.#questions.close();
+    if (this.#isSubscribed) await this.#takeLeave();
+    if (this.#isSubscribed || this.#isAttending) await this.#options.bus.close();
+  }
+
+  async #takeLeave(): Promise<void> {
     const bye = this.#tryToPublish(writeMessage({ kind: 'bye', from: this.#id }));
     await withDeadline(bye, farewellMs, { time: this.#time }).catch(() => undefined);
-    await this.#options.bus.close();
+  }
+
+  /**
+   * What is heard this way says nothing of announcements: it must not be taken for a sign that all of those were heard.
+   *
+   *   P1 attends, and asks: its question comes back · P1 subscribes for its first announcement, and knows nobody yet
+   */
+  #attend(): void {
+    const { bus } = this.#options;
+    this.#isAttending = bus.attend !== undefined;
+    bus.attend?.(this.#id, {
+      message: (text) => {
+        const message = readMessage(text);
+        if (message && !this.#closed) this.#receiveQuestion(message);
+      },
+    });
   }
 
   #subscribe(): void {
@@ -338,12 +313,19 @@ export class Coherence implements Remover {
     else this.#receiveOther(message);
   }
 
+  #receiveQuestion(message: BusMessage): void {
+    const isOwn = message.from === this.#id;
+    if (message.kind === 'ask' && isOwn) this.#questions.returned(message);
+    if (message.kind === 'ask' && !isOwn) this.#questions.answerLater(message);
+    if (message.kind === 'tell' && message.to === this.#id) this.#questions.answered(message);
+  }
+
   #receiveOwn(message: BusMessage): void {
     const now = this.#time.monotonicMs();
     this.#aliveAt = now;
     this.#listeningSince = Math.min(this.#listeningSince, now);
     if (message.kind === 'beat') this.#lease.returned(message.beat, now);
-    if (message.kind === 'ask') this.#receiveEcho(this.#inquiries.get(message.asked));
+    if (message.kind === 'ask') this.#questions.returned(message);
     if (message.kind !== 'removed') return;
     const announcement = this.#announcements.get(message.announced);
     if (!announcement) return;
@@ -351,23 +333,13 @@ export class Coherence implements Remover {
     this.#check(message.announced, announcement, this.#roster.live(now));
   }
 
-  #receiveEcho(inquiry: Inquiry | undefined): void {
-    if (!inquiry) return;
-    inquiry.echoed = true;
-    this.#endInquiry(inquiry);
-  }
-
   #receiveOther(message: BusMessage): void {
     const now = this.#time.monotonicMs();
-    if (message.kind === 'ask') {
-      this.#answerLater(message);
+    if (message.kind === 'ask' || message.kind === 'tell') {
+      this.#receiveQuestion(message);
       return;
     }
     if ('to' in message && message.to !== this.#id) return;
-    if (message.kind === 'tell') {
-      this.#receiveAnswer(this.#inquiries.get(message.asked), message.from, message.answer);
-      return;
-    }
     if (message.kind === 'bye') {
       this.#roster.left(message.from);
       this.#checkAll();
@@ -386,18 +358,6 @@ export class Coherence implements Remover {
     }
     if (!this.#roster.announcement(from, announced, now)) this.#lease.lose();
     void this.#answer(message);
-  }
-
-  /** Not in the turn in which messages come: heartbeats and announcements go first. */
-  #answerLater({ from, asked, question }: Extract<BusMessage, { kind: 'ask' }>): void {
-    if (this.#toAnswer >= questionsAtMost) return;
-    this.#toAnswer++;
-    nextTurn(() => {
-      this.#toAnswer--;
-      const answer = this.#closed ? undefined : this.#options.answer(question);
-      if (answer !== undefined)
-        this.#publish(writeMessage({ kind: 'tell', from: this.#id, asked, to: from, answer }), from);
-    });
   }
 
   async #answer({ from, announced, names }: Extract<BusMessage, { kind: 'removed' }>): Promise<void> {

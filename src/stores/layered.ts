@@ -49,6 +49,7 @@ function withoutDeletion(open: NonNullable<Backend['bus']>): NonNullable<Backend
       subscribe: (id, subscriber) => bus.subscribe(id, subscriber),
       close: () => bus.close(),
       renew: () => bus.renew?.(),
+      ...(bus.attend && { attend: (id, subscriber) => bus.attend?.(id, subscriber) }),
     };
   };
 }

@@ -3,7 +3,8 @@
  * connection of the commands, so that a deletion and its message are one transaction; receiving has one of its own.
  */
 
-import type { BusSubscriber, StoreBus } from './bus.js';
+import { type BusSubscriber, everyone, type StoreBus } from './bus.js';
+import { reason } from './keyv.js';
 import { type Connection, type Line, Link } from './link.js';
 import { dialSubscriber, type Library, type RedisAddress, type RedisConnection } from './redis-connect.js';
 
@@ -59,14 +60,30 @@ class RedisBus implements StoreBus {
   }
 
   subscribe(id: string, subscriber: BusSubscriber): void {
+    this.#link?.close();
+    this.#link = this.#linkTo([this.#channelOf(), this.#channelOf(everyone), this.#channelOf(id)], subscriber);
+  }
+
+  /** Who may not subscribe is not asked; to try it again and again would cost the server a connection each time. */
+  attend(id: string, { message }: Pick<BusSubscriber, 'message'>): void {
+    const subscriber = { message, interrupted: () => undefined };
+    const link = this.#linkTo([this.#channelOf(everyone), this.#channelOf(id)], subscriber, () => link.close());
+    this.#link = link;
+  }
+
+  #linkTo(channels: readonly string[], subscriber: BusSubscriber, onForbidden = (): void => {}): Link<Connection> {
     const { address, library } = this.#parts;
-    const channels = [this.#channelOf(), this.#channelOf(id)];
+    const receive = (message: string): void => subscriber.message(message);
     const dial = async (line: Line): Promise<Connection> => {
       line.signal.addEventListener('abort', () => subscriber.interrupted(), { once: true });
-      const receive = (message: string): void => subscriber.message(message);
-      return dialSubscriber(await library, address, line, { channels, receive });
+      try {
+        return await dialSubscriber(await library, address, line, { channels, receive });
+      } catch (error) {
+        if (reason(error).startsWith('NOPERM')) onForbidden();
+        throw error;
+      }
     };
-    this.#link = new Link(dial, { ...limits, connectMs: address.connectMs });
+    return new Link(dial, { ...limits, connectMs: address.connectMs });
   }
 
   renew(): void {

@@ -1,6 +1,6 @@
 /** `top` and `audit` over real processes and a real server. */
 
-import { createCache } from 'cachette';
+import { type Cache, createCache } from 'cachette';
 import { runChild, type TestChild } from '../../support/child.js';
 import { type RedisTestServer, startMemcached, startRedis, until } from '../../support/servers.js';
 import { typed, typedIn } from './typed.js';
@@ -152,9 +152,29 @@ describe('audit', () => {
   });
 });
 
+it('sees processes without memory in front of the store, also before their first invalidation, and one that is off', async () => {
+  const [plain, off] = [1, 2].map(() => createCache(redis.uri, { namespace: 'plain' })) as [Cache, Cache];
+  off.enabled = false;
+  const load = plain.wrap('Rates.of', async () => 1.08, { ttl: '1h' });
+  await load();
+  await load();
+  const { code, out } = await typed('top', redis.uri, '--namespace', 'plain', '--json', '--once', '--interval', '10ms');
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({
+    processes: expect.arrayContaining([
+      expect.objectContaining({ enabled: true, bus: { state: 'idle', peers: 0 } }),
+      expect.objectContaining({ enabled: false }),
+    ]),
+    methods: [{ method: 'Rates.of', calls: 2, hitsByTier: { store: 1 } }],
+  });
+  const lines = await typed('top', redis.uri, '--namespace', 'plain', '--once', '--interval', '10ms');
+  expect(lines.out).toMatch(/ idle, 0 peers +closed +0 +- /);
+  await Promise.all([plain.close(), off.close()]);
+});
+
 it.each(['top', 'audit'])('%s ends with 1 where no process answers', async (command) => {
-  // without memory in front
-  const cache = createCache(redis.uri, { namespace: 'lonely' });
+  const cache = createCache(['memory://', redis.uri], { namespace: 'another' });
+  await cache.getOrLoad('greeting', async () => 'hello');
   const { code, out } = await typed(
     command,
     redis.uri,
@@ -162,7 +182,7 @@ it.each(['top', 'audit'])('%s ends with 1 where no process answers', async (comm
     'lonely',
     ...(command === 'top' ? ['--interval', '10ms'] : []),
   );
-  expect([code, out]).toEqual([1, expect.stringContaining("No process answers in the namespace 'lonely'.")]);
+  expect([code, out]).toEqual([1, expect.stringContaining("No process answers in the namespace 'lonely': ")]);
   await cache.close();
 });
 

@@ -1,9 +1,17 @@
 /** `cachette explain`: why the next call with a key would be a hit or a miss. */
 
 import type { Explanation, ExplainedEntry, ExplainedGeneration } from '../../cache/explanation.js';
-import type { Names } from '../../cache/names.js';
 import { type Command, type Given, type Printed, type Terminal, UsageError } from './command.js';
-import { inTime, placeOf, type StorePlace, storeOptions, unreachable, uriOrEnvironment, withStore } from './store.js';
+import {
+  inTime,
+  namesOf,
+  placeOf,
+  type StorePlace,
+  storeOptions,
+  unreachable,
+  uriOrEnvironment,
+  withStore,
+} from './store.js';
 import { type Paint, paintFor, printable, shownBytes, shownMs } from './text.js';
 
 const words = ['explain'];
@@ -32,15 +40,6 @@ async function run(given: Given, terminal: Terminal): Promise<Printed> {
   );
   const text = given.isOn('json') ? json(explanation) : told(explanation, paintFor(terminal));
   return { text, exitCode: explanation.verdict === 'hit' ? 0 : 1 };
-}
-
-/** @throws CacheConfigError if the namespace cannot be one */
-async function namesOf({ namespace, words: own }: StorePlace): Promise<Names> {
-  const [{ Names: Made }, { cacheSettings }] = await Promise.all([
-    import('../../cache/names.js'),
-    import('../../cache/policy.js'),
-  ]);
-  return new Made(cacheSettings({ namespace }, ['cachette', ...own].join(' ')).namespace);
 }
 
 /** What is mistyped would only be absent. */

@@ -56,10 +56,15 @@ function processCells(row: ProcessRow, paint: Paint): string[] {
     paint(bus.state === 'untrusted' ? 'yellow' : 'green', `${bus.state}, ${counted(bus.peers, 'peer')}`),
     paint(breaker === 'open' ? 'red' : breaker === 'probing' ? 'yellow' : 'green', breaker),
     pending > 0 ? paint('yellow', `${pending}`) : '0',
-    `${shownCount(entries)}${maxEntries === undefined ? '' : ` of ${shownCount(maxEntries)}`}`,
+    shownEntries(entries, maxEntries),
     shownRate(row.callsPerSecond),
     percent(row.hitRate),
   ];
+}
+
+function shownEntries(entries: number | undefined, maxEntries: number | undefined): string {
+  if (entries === undefined) return '-';
+  return `${shownCount(entries)}${maxEntries === undefined ? '' : ` of ${shownCount(maxEntries)}`}`;
 }
 
 const methodColumns: readonly Column[] = [

@@ -12,8 +12,8 @@ export interface ProcessRow {
   readonly breaker: StoreState['breaker'];
   /** Invalidations that its stores have not acknowledged. */
   readonly pending: number;
-  /** In memory. */
-  readonly entries: number;
+  /** In memory; undefined where there is none. */
+  readonly entries: number | undefined;
   readonly maxEntries: number | undefined;
   readonly callsPerSecond: number | undefined;
   readonly hitRate: number;
@@ -84,7 +84,7 @@ function processRow(pair: Pair): ProcessRow {
     bus,
     breaker: worst(stores.map(({ breaker }) => breaker)),
     pending: sum(stores.map(({ pending }) => pending)),
-    entries: memory?.entries ?? 0,
+    entries: memory?.entries,
     maxEntries: memory?.maxEntries,
     callsPerSecond: rate([pair], (each) => each.calls),
     hitRate: stats.hitRate,

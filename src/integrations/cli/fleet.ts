@@ -1,8 +1,10 @@
-/** How a command asks the processes of a fleet: it joins them over the bus, and does not count itself. */
+/** How a command asks the processes of a fleet: over the bus, without being one of them. */
 
-import { type Answered, insight } from '../../base/insight.js';
+import type { Answered, Answers, Question } from '../../base/insight.js';
+import type { Backend } from '../../stores/backend.js';
+import type { StoreBus } from '../../stores/bus.js';
 import { UsageError } from './command.js';
-import { type StorePlace, withStore } from './store.js';
+import { namesOf, type StorePlace, withStore } from './store.js';
 
 /** The processes that answer. */
 export interface Fleet {
@@ -16,34 +18,50 @@ const auditWaitMs = 10_000;
 
 /** What is said where nobody answers. */
 export function nobody({ namespace }: StorePlace): string {
-  return `No process answers in the namespace '${namespace}'. Heard are those with memory in front of the store: createCache(['memory://', '…']).\n`;
+  return `No process answers in the namespace '${namespace}': is there another one in createCache(…, { namespace })?\n`;
 }
 
 /** @throws UsageError if the store has no bus; StoreError; CacheConfigError if the URI or the namespace is wrong */
 export async function withFleet<T>(place: StorePlace, work: (fleet: Fleet) => Promise<T>): Promise<T> {
-  const { createCache } = await import('../../decorators/cache.js');
+  const { channel } = await namesOf(place);
   return withStore(place, async (backend) => {
-    if (!backend.bus)
+    const bus = backend.bus?.(channel);
+    if (!bus)
       throw new UsageError(
         `${backend.name} has no bus, over which processes could be asked; Redis and Valkey have one`,
         place.words,
       );
-    const cache = createCache(place.uri, { namespace: place.namespace, deadline: '5s' });
-    // by which others of its kind know it, too
-    cache.enabled = false;
-    const { [insight]: told } = cache;
-    const snapshots: Fleet['snapshots'] = async () =>
-      (await told.ask({ topic: 'snapshot' }, snapshotWaitMs)).filter(isCaching).sort(byProcess);
-    const audits: Fleet['audits'] = async () => {
-      const caching = new Set((await snapshots()).map(({ process }) => process.id));
-      const answers = await told.ask({ topic: 'audit' }, auditWaitMs);
-      return answers.filter(({ process }) => caching.has(process.id)).sort(byProcess);
+    const asker = await askerOver(bus, backend);
+    const ask = async <Topic extends keyof Answers>(
+      question: Extract<Question, { topic: Topic }>,
+      waitMs: number,
+    ): Promise<readonly Answered<Topic>[]> => {
+      const said = await asker.ask(JSON.stringify(question), waitMs);
+      const { readAnswer } = await import('../../cache/answers.js');
+      const answers = said.map((text) => readAnswer<Topic>(question.topic, text));
+      return answers.filter((answer) => answer !== undefined).sort(byProcess);
     };
     try {
-      return await work({ snapshots, audits });
+      return await work({
+        snapshots: () => ask({ topic: 'snapshot' }, snapshotWaitMs),
+        audits: () => ask({ topic: 'audit' }, auditWaitMs),
+      });
     } finally {
-      await cache.close();
+      await asker.close();
     }
+  });
+}
+
+/** Remembers nothing and has nothing to say; others that ask need not wait for it. */
+async function askerOver(bus: StoreBus, backend: Backend) {
+  const { Coherence } = await import('../../stores/coherence.js');
+  return new Coherence({
+    bus,
+    remembers: false,
+    deleteMany: (keys) => backend.deleteMany(keys),
+    forget: () => Promise.resolve(),
+    answer: () => '',
+    report: () => undefined,
   });
 }
 
@@ -51,9 +69,4 @@ type FromProcess = Pick<Answered<'snapshot'>, 'process'>;
 
 function byProcess({ process: a }: FromProcess, { process: b }: FromProcess): number {
   return a.host.localeCompare(b.host) || a.pid - b.pid || a.startedAt - b.startedAt;
-}
-
-/** This program only looks on, and others of its kind too. */
-function isCaching({ answer }: Answered<'snapshot'>): boolean {
-  return answer.enabled || answer.stores.some(({ tier }) => tier === 'memory');
 }

@@ -1,5 +1,6 @@
 /** How a command gets at the store that was named, and what it says where it cannot. */
 
+import type { Names } from '../../cache/names.js';
 import type { Backend } from '../../stores/backend.js';
 import type { ArgumentSpec, Given, OptionSpec } from './command.js';
 import { UsageError } from './command.js';
@@ -36,6 +37,15 @@ export interface StorePlace {
 
 export function placeOf(given: Given, words: readonly string[]): StorePlace {
   return { uri: given.argument('URI'), namespace: given.text('namespace') ?? 'cachette', words };
+}
+
+/** @throws CacheConfigError if the namespace cannot be one */
+export async function namesOf({ namespace, words: own }: StorePlace): Promise<Names> {
+  const [{ Names: Made }, { cacheSettings }] = await Promise.all([
+    import('../../cache/names.js'),
+    import('../../cache/policy.js'),
+  ]);
+  return new Made(cacheSettings({ namespace }, ['cachette', ...own].join(' ')).namespace);
 }
 
 /**
