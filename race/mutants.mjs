@@ -237,8 +237,8 @@ export const mutants = [
   {
     name: 'nothing is cleared',
     file: 'cache/manager.ts',
-    find: "{ tags: [], kind: 'invalidate' }, [this.#core.names.everything]);",
-    replace: "{ tags: [], kind: 'invalidate' }, []);",
+    find: "{ tags: [], kind: 'invalidate' }, [this.#core.names.everything], write);",
+    replace: "{ tags: [], kind: 'invalidate' }, [], write);",
     cells: /foreground . clear/,
   },
   {
@@ -265,8 +265,8 @@ export const mutants = [
   {
     name: 'an invalidation told of before it has ended',
     file: 'cache/manager.ts',
-    find: '    const status = await this.#core.invalidate(names);\n',
-    replace: `    const invalidating = this.#core.invalidate(names);
+    find: '    const status = await this.#core.invalidate(names, write);\n',
+    replace: `    const invalidating = this.#core.invalidate(names, write);
     if (!transaction) this.#core.tell(told, 'done');
     const status = await invalidating;
 `,

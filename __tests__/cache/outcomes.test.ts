@@ -1,6 +1,9 @@
 /** What calls that do not use the cache, and invalidations, tell those who listen. */
 
 import { type Cache, createCache, type InvalidationEvent, type Outcome } from 'cachette';
+import { manualClock } from 'cachette/testing';
+import { Keyv } from 'keyv';
+import { timeOfDay } from '../support/time-of-day.js';
 import { Gate } from '../support/stepped-backend.js';
 
 let cache: Cache;
@@ -107,6 +110,65 @@ describe('a call that does not use the cache', () => {
     const outer = cache.wrap('outer', async () => inner(), { when: () => false });
     expect((await explained(outer)).map(({ method }) => method)).toEqual(['inner', 'outer']);
   });
+});
+
+describe('a miss', () => {
+  it('tells where the entry was that was not good enough, how old it was, and all its tags', async () => {
+    const clock = manualClock();
+    const timed = createCache('memory://', { clock: timeOfDay(clock) });
+    const inner = timed.wrap('inner', async () => 1, { tags: 'deep' });
+    const outer = timed.wrap('outer', async () => inner(), { tags: 'own' });
+    await outer();
+    await clock.advance(7_000);
+    await timed.invalidate('deep');
+    const { calls } = await timed.explain(outer);
+    expect(calls.at(-1)).toMatchObject({
+      status: 'miss',
+      reason: 'invalidated: deep',
+      tier: 'memory',
+      ageMs: 7_000,
+      tags: ['own', 'deep'],
+    });
+    await timed.close();
+  });
+
+  it('tells nothing of an entry where there is none', async () => {
+    const find = cache.wrap('find', async () => 1, { tags: 'own' });
+    const [call] = await explained(find);
+    expect(call).toMatchObject({ reason: 'absent', tier: undefined, ageMs: undefined, tags: ['own'] });
+  });
+
+  it('has expired on a server, too, where this process had written the entry', async () => {
+    const clock = manualClock();
+    const rows = new Map<string, unknown>();
+    const timed = createCache(new Keyv({ store: rows }), { clock: timeOfDay(clock), deadline: '5s' });
+    const find = timed.wrap('rates', async () => 1, { ttl: '10s' });
+    const vanish = (): void =>
+      [...rows.keys()].filter((key) => key.includes('rates:')).forEach((key) => rows.delete(key));
+    const reasonAfter = async (ms: number): Promise<string | undefined> => {
+      await find();
+      await new Promise(setImmediate);
+      await clock.advance(ms);
+      vanish();
+      const { calls } = await timed.explain(find);
+      await new Promise(setImmediate);
+      return calls[0]?.reason;
+    };
+    expect(await reasonAfter(9_999)).toBe('absent');
+    expect(await reasonAfter(10_000)).toBe('expired');
+    await find.forget();
+    expect(await reasonAfter(9_000)).toBe('absent');
+    await timed.close();
+  });
+});
+
+it('tells an explain around one inside of each call as well', async () => {
+  const find = cache.wrap('find', async () => 1);
+  const { calls } = await cache.explain(async () => {
+    await cache.explain(find);
+    await find();
+  });
+  expect(calls.map(({ status }) => status)).toEqual(['miss', 'hit']);
 });
 
 describe('an @Invalidates whose tags function fails', () => {

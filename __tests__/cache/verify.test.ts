@@ -105,17 +105,50 @@ describe('verify', () => {
     expect([most, runs]).toEqual([1, 2 + 3]);
   });
 
-  it('reports a method that fails, and nobody else hears of it', async () => {
+  it('reports a method that fails where some hits are verified, and nobody else hears of it', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0);
     const cache = createCache();
     const errors: string[] = [];
     cache.on('error', ({ code }) => errors.push(code));
     let isDown = false;
-    const find = cache.wrap('find', async () => (isDown ? Promise.reject(new Error('down')) : 1), { verify: 1 });
+    const find = cache.wrap('find', async () => (isDown ? Promise.reject(new Error('down')) : 1), { verify: 0.5 });
     await find();
     isDown = true;
     expect(await find()).toBe(1);
+    expect(await cache.verified()).toEqual([]);
     await cache.close();
     expect(errors).toEqual(['background']);
+    jest.restoreAllMocks();
+  });
+
+  it('takes it for a difference where all hits are verified: what was deleted is not found any more', async () => {
+    const cache = createCache();
+    class NotFoundError extends Error {}
+    const rows = new Map([['1', { name: 'pen' }]]);
+    const find = cache.wrap(
+      'find',
+      async (id: string) => {
+        const row = rows.get(id);
+        if (!row) throw new NotFoundError(`no row ${id}`);
+        return row;
+      },
+      { verify: 1 },
+    );
+    await find('1');
+    rows.delete('1');
+    expect(await find('1')).toEqual({ name: 'pen' });
+    expect(await cache.verified()).toMatchObject([{ differences: ['result: object, now NotFoundError is thrown'] }]);
+  });
+
+  it('runs the method when the hit has been returned, and before its caller goes on', async () => {
+    const { products, runs, prices, cache } = service();
+    await products.find('1');
+    const hit = products.find('1');
+    expect(runs.count).toBe(1);
+    await hit;
+    expect(runs.count).toBe(2);
+    prices.set('1', { name: 'pen', price: 12 });
+    expect(await cache.verified()).toEqual([]);
   });
 
   it('asks the source, not the cache, for what the method calls inside', async () => {
@@ -185,18 +218,20 @@ describe('verify', () => {
   });
 
   it('survives a method that throws what has no text', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0);
     const cache = createCache();
     const messages: string[] = [];
     cache.on('error', ({ message }) => messages.push(message));
     let fails = false;
     const find = cache.wrap('find', async () => (fails ? Promise.reject(Object.create(null) as Error) : 1), {
-      verify: 1,
+      verify: 0.5,
     });
     await find();
     fails = true;
     await find();
     await cache.close();
     expect(messages).toEqual(["wrap('find'): a hit could not be verified: something without a text"]);
+    jest.restoreAllMocks();
   });
 
   it('has verified everything that waited when the cache is closed, and runs nothing afterwards', async () => {
@@ -224,17 +259,21 @@ describe('verify', () => {
     expect(runs).toBe(60);
   });
 
-  it('goes on after a run that hangs, by the limit that the method has', async () => {
+  it('gives up a run that hangs, by the limit that the method has, and begins no other one until it has ended', async () => {
     const cache = createCache();
     const errors: string[] = [];
-    cache.on('error', ({ code }) => errors.push(code));
+    cache.on('error', ({ message }) => errors.push(message));
+    let release = (): void => {};
     let hangs = false;
     const runs: number[] = [];
+    const signals: AbortSignal[] = [];
     const find = cache.wrap(
       'find',
       async (id: number) => {
         runs.push(id);
-        return hangs && id === 1 ? new Promise<number>(() => {}) : id;
+        signals.push(cache.signal());
+        if (hangs) await new Promise<void>((resolve) => (release = resolve));
+        return id;
       },
       { verify: 1, timeout: { hard: 20 } },
     );
@@ -243,9 +282,45 @@ describe('verify', () => {
     hangs = true;
     await find(1);
     await find(2);
-    await cache.close();
+    await cache.verified();
+    expect(errors).toEqual([
+      "wrap('find'): a hit could not be verified: DeadlineError: no answer within 20 ms",
+      'find: hits that were not verified: 1',
+    ]);
+    expect(signals.at(-1)?.aborted).toBe(true);
+    await find(2);
+    await cache.verified();
+    expect(runs).toEqual([1, 2, 1]);
+    hangs = false;
+    release();
+    await new Promise(setImmediate);
+    await find(2);
+    await cache.verified();
     expect(runs).toEqual([1, 2, 1, 2]);
-    expect(errors).toEqual(['background']);
+    await cache.close();
+  });
+
+  it('says nothing where the arguments were changed while the method ran', async () => {
+    const cache = createCache();
+    let proceed = (): void => {};
+    const find = cache.wrap(
+      'find',
+      async (at: { x: number }) => {
+        await new Promise<void>((resolve) => (proceed = resolve));
+        return at.x;
+      },
+      { verify: 1 },
+    );
+    const at = { x: 1 };
+    const first = find(at);
+    await new Promise(setImmediate);
+    proceed();
+    await first;
+    await find(at);
+    at.x = 2;
+    proceed();
+    expect(await cache.verified()).toEqual([]);
+    await cache.close();
   });
 
   it("runs the method as the call's own tenant", async () => {
@@ -278,5 +353,85 @@ describe('verify', () => {
     request.abort();
     await cache.close();
     expect([aborted, errors]).toEqual([[false, false], []]);
+  });
+});
+
+describe('what is invalidated later', () => {
+  /** `remove` does what it should. */
+  function shop() {
+    const { cache, mismatches, products, prices } = service();
+    const remove = cache.Invalidates((id: string) => `product:${id}`);
+    class Shop {
+      @remove
+      async remove(id: string): Promise<void> {
+        prices.delete(id);
+      }
+    }
+    return { cache, mismatches, products, prices, shop: new Shop() };
+  }
+
+  it('excuses nothing if the write began when the difference was seen already', async () => {
+    const { mismatches, products, shop: shopping } = shop();
+    await products.find('1');
+    await products.forgetful('1', 12);
+    await products.find('1');
+    await new Promise(setImmediate);
+    await shopping.remove('1');
+    expect(mismatches).toMatchObject([{ differences: ['.price: number, another one'] }]);
+  });
+
+  it('nor if it is a transaction', async () => {
+    const { cache, mismatches, products } = shop();
+    await products.find('1');
+    await products.forgetful('1', 12);
+    await products.find('1');
+    await new Promise(setImmediate);
+    await cache.transaction(() => cache.invalidate('product:1'));
+    expect(mismatches).toHaveLength(1);
+  });
+
+  it.each([
+    ['by hand', ({ cache }: ReturnType<typeof shop>) => cache.invalidate('product:1')],
+    ['altogether', ({ cache }: ReturnType<typeof shop>) => cache.clear()],
+    [
+      'by forgetting the entry',
+      ({ cache, products }: ReturnType<typeof shop>) => cache.forget(products, 'find', ['1']),
+    ],
+  ])('was perhaps written by hand where it is invalidated %s', async (_, invalidate) => {
+    const given = shop();
+    const { mismatches, products } = given;
+    await products.find('1');
+    await products.forgetful('1', 12);
+    await products.find('1');
+    await new Promise(setImmediate);
+    await invalidate(given);
+    await given.cache.close();
+    expect(mismatches).toEqual([]);
+  });
+
+  it('is no doubt any more when somebody has waited for it, as between two tests', async () => {
+    const { cache, mismatches, products } = shop();
+    await products.find('1');
+    await products.forgetful('1', 12);
+    await products.find('1');
+    expect(await cache.verified()).toMatchObject([{ method: 'Products.find' }]);
+    await cache.clear();
+    expect(await cache.verified()).toEqual([]);
+    expect(mismatches).toHaveLength(1);
+    await products.find('1');
+    await products.forgetful('1', 13);
+    await products.find('1');
+    expect(await cache.verified()).toHaveLength(1);
+  });
+
+  it('does not hold up what else is to be verified', async () => {
+    const { cache, products, prices, runs } = { ...shop(), ...{ runs: [] as string[] } };
+    const find = cache.wrap('names', async (id: string) => (runs.push(id), prices.get(id)?.price), { verify: 1 });
+    for (const id of ['1', '2', '3']) await find(id);
+    await products.forgetful('1', 12);
+    for (const id of ['1', '2', '3']) await find(id);
+    await new Promise(setImmediate);
+    expect(runs).toEqual(['1', '2', '3', '1', '2', '3']);
+    await cache.close();
   });
 });

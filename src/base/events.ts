@@ -19,13 +19,13 @@ export interface Outcome {
   readonly method: string;
   /** Undefined where the call has no key. */
   readonly key: string | undefined;
-  /** Where the entry was found; undefined for a miss or a bypass. */
+  /** Where the entry was found: of a miss, the one that was not good enough. Undefined where there was none, and for a bypass. */
   readonly tier: Tier | undefined;
   /** For example `fresh`, `absent`, `expired`, `invalidated: product:1`, `joined`, `revalidating`, `deadline`. */
   readonly reason: string;
-  /** The tags of the entry, also inherited ones; of a miss, those that the arguments tell. */
+  /** The tags of the entry, also inherited ones; where there was none, those that the arguments tell. */
   readonly tags: readonly string[];
-  /** Milliseconds since the entry was written; undefined where there is none. */
+  /** Milliseconds since the entry was written; undefined where there was none. */
   readonly ageMs: number | undefined;
   /** Milliseconds that the call took. 0 for a hit in memory, which is not measured. */
   readonly durationMs: number;

@@ -9,7 +9,7 @@ import type { Reading } from '../stores/store.js';
 import type { Computed, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Load } from './load.js';
-import { Look } from './look.js';
+import { type Judgement, Look } from './look.js';
 import { waitFor } from './patience.js';
 import { afterFailure, refresh } from './refresh.js';
 import type { Scope } from './scope.js';
@@ -52,6 +52,8 @@ export class Call {
   readonly #stopwatch: Stopwatch;
   readonly #look: Look;
   #reason = '';
+  /** What was there last, whether or not it was good enough. */
+  #found: Found | undefined;
   /** The caller's own. */
   readonly #signal: AbortSignal | undefined;
   /** There was an entry that may be served should the method fail. */
@@ -109,7 +111,7 @@ export class Call {
 
   /** What is here is served if it is good enough. What is not, or will not be for long, is loaded anew in the background. */
   #serve(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#look.judge(reading);
+    const { freshness, reason } = this.#judge(reading);
     this.#reason = reason;
     if (this.#scope.mode === 'refresh') this.#reason = 'refresh';
     if (this.#scope.mode === 'refresh' || !freshness) return undefined;
@@ -129,9 +131,14 @@ export class Call {
 
   /** Only what is fresh. */
   #hit(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#look.judge(reading);
+    const { freshness, reason } = this.#judge(reading);
     this.#reason = reason;
     return freshness?.state === 'fresh' ? this.#use(reading) : undefined;
+  }
+
+  #judge(reading: Reading): Judgement {
+    this.#found = reading.entry && { entry: reading.entry, tier: reading.tier };
+    return this.#look.judge(reading);
   }
 
   /** What another process has stored. The caller may have left by the time that it is found: it is told when it is taken. */
@@ -174,7 +181,8 @@ export class Call {
     // What was not verified says nothing of when the result of the compute around becomes wrong.
     if (this.#scope.inheritance)
       inherit(this.#core, this.#scope, isGraced ? undefined : entry.generations, namesOf(entry));
-    this.#tell('hit', { entry, tier });
+    this.#found = { entry, tier };
+    this.#tell('hit');
     if (this.#isVerified && !isGraced) verify(this.#core, this.#subject, entry);
   }
 
@@ -195,7 +203,8 @@ export class Call {
   #useStale(entry: Entry, { tier }: Reading, stale: Stale): void {
     inherit(this.#core, this.#scope, undefined);
     this.#reason = stale;
-    this.#tell('stale', { entry, tier });
+    this.#found = { entry, tier };
+    this.#tell('stale');
   }
 
   /**
@@ -368,6 +377,7 @@ export class Call {
   async #runPlain(reason: string): Promise<unknown> {
     inherit(this.#core, this.#scope, undefined);
     this.#reason = reason;
+    this.#found = undefined;
     try {
       return await this.#subject.run();
     } finally {
@@ -375,7 +385,7 @@ export class Call {
     }
   }
 
-  #tell(status: OutcomeStatus, found?: Found): void {
+  #tell(status: OutcomeStatus): void {
     const { method, counts, key } = this.#subject;
     this.#core.outcomes.tell({
       status,
@@ -383,8 +393,8 @@ export class Call {
       counts,
       key,
       reason: this.#reason,
-      entry: found?.entry,
-      tier: found?.tier,
+      entry: this.#found?.entry,
+      tier: this.#found?.tier,
       tags: this.#look.tags,
       durationMs: () => this.#stopwatch.elapsedMs(),
       listener: this.#scope.listener,

@@ -146,7 +146,9 @@ export class Compute {
     const startedAt = this.#core.time.monotonicMs();
     let value: unknown;
     try {
-      value = await withScope({ inheritance, flight: this.flight, isStrong }, () => this.#run(inheritance));
+      value = await withScope({ inheritance, flight: this.flight, signal: undefined, isStrong }, () =>
+        this.#run(inheritance),
+      );
     } catch (error) {
       this.#loaded(startedAt, 'error');
       if (this.#options.keepsError(error)) await this.#keep(error, { own, inheritance, holds: reading.holds });

@@ -50,6 +50,8 @@ export class Core {
   readonly hints = new LRUCache<string, readonly string[]>(atMost(remembered));
   /** Writes that run, whose invalidations come when they have ended. */
   readonly writers = new Running();
+  /** Who wants to know of each removal, by this process or another one, before it is carried out. */
+  readonly onRemoved = new Set<RemovalListener>();
   enabled = true;
   /** What was told lately. A message with a value of the user's in it could otherwise be remembered without end. */
   readonly #warned = new LRUCache<string, true>(atMost(remembered));
@@ -152,29 +154,29 @@ export class Core {
    *   T1 commits A=1, the answer is lost, fn throws · nothing invalidated · T0 reads x: A=0 until its ttl
    */
   async transaction<T>(fn: () => Promise<T>): Promise<T> {
-    return transactionOf(this) ? fn() : this.writers.during(() => this.#transaction(fn));
+    return transactionOf(this) ? fn() : this.writers.during((write) => this.#transaction(fn, write));
   }
 
-  async #transaction<T>(fn: () => Promise<T>): Promise<T> {
+  async #transaction<T>(fn: () => Promise<T>, write: number): Promise<T> {
     const transaction = new Transaction();
     try {
       const result = await withTransaction(this, transaction, async () => fn());
-      const status = await this.#carryOut(transaction);
+      const status = await this.#carryOut(transaction, write);
       this.resultOf(status, 'What was invalidated in a transaction', [
         ...new Set(transaction.told.flatMap(({ tags }) => tags)),
       ]);
       return result;
     } finally {
       // Where fn failed; its own error says more than that an invalidation could not be delivered either.
-      if (transaction.isRunning) await this.#carryOut(transaction);
+      if (transaction.isRunning) await this.#carryOut(transaction, write);
     }
   }
 
-  async #carryOut(transaction: Transaction): Promise<'done' | 'deferred'> {
+  async #carryOut(transaction: Transaction, write: number): Promise<'done' | 'deferred'> {
     transaction.end();
     const { names, keys, told } = transaction;
     const forgetting = keys.map((key) => this.forget(key));
-    const status = names.length > 0 ? await this.invalidate(names) : 'done';
+    const status = names.length > 0 ? await this.invalidate(names, write) : 'done';
     for (const what of told) this.tell(what, status);
     return [status, ...(await Promise.all(forgetting))].includes('deferred') ? 'deferred' : 'done';
   }
@@ -185,12 +187,14 @@ export class Core {
    *
    *   T2 sends del Ga · T1 computes o, which reads x under Ga: a hit · del Ga fails, T2 returns `deferred`
    *   T0 joins o, as Gb is unchanged · o ends, reads Ga once more: unchanged, and yet T0 must not get it
+   *
+   * `write`: of which of the {@link writers} it is, if it is known.
    */
-  async invalidate(names: readonly string[]): Promise<'done' | 'deferred'> {
+  async invalidate(names: readonly string[], write?: number): Promise<'done' | 'deferred'> {
     const transaction = transactionOf(this);
     if (transaction) return transaction.invalidate(names);
     this.flights.fence(names);
-    this.outcomes.removed(names);
+    this.#noteRemoved(names, write);
     const status = await this.#remove(names);
     if (status === 'deferred') this.flights.fence(names);
     return status;
@@ -206,7 +210,7 @@ export class Core {
     const transaction = transactionOf(this);
     if (transaction) return transaction.forget(key);
     this.flights.forget([key]);
-    this.outcomes.removed([key]);
+    this.#noteRemoved([key]);
     return this.writes.whileRemoving([key], async () => {
       await this.writes.settled(key);
       return this.#remove([key]);
@@ -220,7 +224,7 @@ export class Core {
   async forgetRemoved(names: readonly string[], remove: (keys: readonly string[]) => Promise<unknown>): Promise<void> {
     this.flights.fence(names);
     this.flights.forget(names);
-    this.outcomes.removed(names);
+    this.#noteRemoved(names);
     const written = names.filter((name) => this.writes.settled(name) !== undefined);
     if (written.length === 0) return;
     await this.writes.whileRemoving(written, async () => {
@@ -239,6 +243,11 @@ export class Core {
     return { status };
   }
 
+  #noteRemoved(names: readonly string[], write?: number): void {
+    this.outcomes.removed(names);
+    for (const listener of this.onRemoved) listener(names, write);
+  }
+
   /** {@link close} waits for it: what has begun is to be delivered. */
   #remove(names: readonly string[]): Promise<'done' | 'deferred'> {
     const removing = this.store.remove(names);
@@ -247,12 +256,22 @@ export class Core {
   }
 }
 
+/** `write`: of which of the writers of this process it is; undefined where that is not known. */
+export type RemovalListener = (names: readonly string[], write: number | undefined) => void;
+
 /** What runs, to be waited for. */
 class Running {
   readonly #works = new Set<Promise<unknown>>();
+  #begun = 0;
 
-  during<T>(run: () => Promise<T>): Promise<T> {
-    const work = run();
+  /** The number of the last one that has begun. */
+  get latest(): number {
+    return this.#begun;
+  }
+
+  /** `run` is given its number. */
+  during<T>(run: (number: number) => Promise<T>): Promise<T> {
+    const work = run(++this.#begun);
     this.#works.add(work);
     const end = (): void => void this.#works.delete(work);
     work.then(end, end);

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/clock.js';
 import { systemClock } from '../base/clock.js';
 import { CacheConfigError } from '../base/errors.js';
-import { type CacheEvents, Emitter, type Outcome } from '../base/events.js';
+import { type CacheEvents, Emitter, type Mismatch, type Outcome } from '../base/events.js';
 import { type Audit, type CacheStats, type Insight, insight } from '../base/insight.js';
 import { withDeadline } from '../policies/deadline.js';
 import { valueCodec } from '../policies/codec.js';
@@ -23,7 +23,7 @@ import {
 } from './host.js';
 import { createMethodSource, Identities, type MethodSource } from './identity.js';
 import { CachedManyMethod } from './many.js';
-import { CachedMethod, formatOf, InvalidatingMethod } from './method.js';
+import { CachedMethod, formatOf, InvalidatingMethod, type InvalidatingMethodParts } from './method.js';
 import { Names } from './names.js';
 import type {
   Args,
@@ -46,11 +46,11 @@ import {
   checkedTags,
   invalidationPolicy,
 } from './policy.js';
-import { currentSignal, transactionOf, withLastingScope, withScope } from './scope.js';
+import { currentScope, currentSignal, transactionOf, withLastingScope, withScope } from './scope.js';
 import { openStores } from './stores.js';
 import { beforeTermination } from './termination.js';
 import type { Told } from './transaction.js';
-import { endVerifying } from './verify.js';
+import { endVerifying, verified } from './verify.js';
 
 /** What {@link CacheManager.explain} gives. */
 export interface Explained<T> {
@@ -208,8 +208,7 @@ export class CacheManager<Tag extends string = string> {
    * @throws CacheConfigError if one of them is no tag
    */
   async invalidate(...tags: Tag[]): Promise<InvalidationResult> {
-    const names = this.#core.names.tags(checkedTags([...tags], 'invalidate'), true);
-    return this.#invalidated({ tags, kind: 'invalidate' }, names);
+    return this.#invalidate(tags);
   }
 
   /**
@@ -253,7 +252,7 @@ export class CacheManager<Tag extends string = string> {
 
   /** Removes every entry of the namespace, and nothing outside it. */
   clear(): Promise<InvalidationResult> {
-    return this.#invalidated({ tags: [], kind: 'invalidate' }, [this.#core.names.everything]);
+    return this.#clear();
   }
 
   /**
@@ -340,7 +339,12 @@ export class CacheManager<Tag extends string = string> {
    */
   async explain<T>(fn: () => Promise<T>): Promise<Explained<T>> {
     const calls: Outcome[] = [];
-    const value = await withScope({ listener: (outcome) => calls.push(outcome) }, async () => fn());
+    const { listener: around } = currentScope();
+    const listener = (outcome: Outcome): void => {
+      calls.push(outcome);
+      around?.(outcome);
+    };
+    const value = await withScope({ listener }, async () => fn());
     return { value, calls };
   }
 
@@ -365,6 +369,23 @@ export class CacheManager<Tag extends string = string> {
     return this.#core.outcomes.audit(memoryOf(this.#core.store));
   }
 
+  /**
+   * Waits until every hit that `verify` has chosen so far is verified, and gives the mismatches that were found since the last call
+   * of this, or since the cache was made. For the end of a test, before anything is put back: whoever calls it says that
+   * what was written by now has been invalidated by now.
+   *
+   * @example
+   * ```ts
+   * import { createCache } from 'cachette';
+   *
+   * const cache = createCache('memory://', { defaults: { verify: 1 } });
+   * await cache.verified(); // []
+   * ```
+   */
+  verified(): Promise<readonly Mismatch[]> {
+    return verified(this.#core);
+  }
+
   /** Calls `listener` at each `event`; the returned function stops that. A listener that throws harms nobody. */
   on<K extends keyof CacheEvents>(event: K, listener: (value: CacheEvents[K]) => void): () => void {
     return this.#core.events.on(event, listener);
@@ -387,7 +408,11 @@ export class CacheManager<Tag extends string = string> {
 
   #invalidates(source: MethodSource, options: AnyInvalidatesOptions, where: string): MethodHandle {
     const policy = invalidationPolicy(options, where);
-    return new InvalidatingMethod(source, { core: this.#core, policy, cache: this });
+    const cache: InvalidatingMethodParts['cache'] = {
+      invalidate: (tags, write) => this.#invalidate(tags, write),
+      clear: (write) => this.#clear(write),
+    };
+    return new InvalidatingMethod(source, { core: this.#core, policy, cache });
   }
 
   async #close(): Promise<void> {
@@ -409,12 +434,21 @@ export class CacheManager<Tag extends string = string> {
     await withDeadline(this.#core.settled(), 4 * this.#settings.deadlineMs, this.#core).catch(() => undefined);
   }
 
-  async #invalidated(told: Told, names: readonly string[]): Promise<InvalidationResult> {
+  async #invalidate(tags: readonly string[], write?: number): Promise<InvalidationResult> {
+    const names = this.#core.names.tags(checkedTags([...tags], 'invalidate'), true);
+    return this.#invalidated({ tags, kind: 'invalidate' }, names, write);
+  }
+
+  #clear(write?: number): Promise<InvalidationResult> {
+    return this.#invalidated({ tags: [], kind: 'invalidate' }, [this.#core.names.everything], write);
+  }
+
+  async #invalidated(told: Told, names: readonly string[], write?: number): Promise<InvalidationResult> {
     if (names.length === 0) return { status: 'done' };
     const { tags } = told;
     const transaction = transactionOf(this.#core);
     transaction?.tell(told);
-    const status = await this.#core.invalidate(names);
+    const status = await this.#core.invalidate(names, write);
     if (transaction) return { status };
     this.#core.tell(told, status);
     const what = tags.length === 0 ? 'clear()' : `The invalidation of ${tags.join(', ')}`;

@@ -391,10 +391,10 @@ async function settle(run: Run): Promise<unknown> {
   return run();
 }
 
-/** Invalidates and tells of it; the cache itself. */
+/** Invalidates and tells of it; the cache itself. `write`: of which of the writers it is. */
 interface Invalidator {
-  invalidate(...tags: readonly string[]): Promise<unknown>;
-  clear(): Promise<unknown>;
+  invalidate(tags: readonly string[], write: number): Promise<unknown>;
+  clear(write: number): Promise<unknown>;
 }
 
 export interface InvalidatingMethodParts {
@@ -418,10 +418,10 @@ export class InvalidatingMethod {
   }
 
   call(self: unknown, args: unknown[]): Promise<unknown> {
-    return this.#core.writers.during(() => this.#run(self, args));
+    return this.#core.writers.during((write) => this.#run(self, args, write));
   }
 
-  async #run(self: unknown, args: unknown[]): Promise<unknown> {
+  async #run(self: unknown, args: unknown[], write: number): Promise<unknown> {
     let result: unknown;
     try {
       result = await runOriginal(this.source, self, args);
@@ -429,10 +429,10 @@ export class InvalidatingMethod {
       // A write that failed may have been committed all the same: its answer may have been lost.
       // Its own error says more than that the invalidation could not be delivered either.
       if (!this.#policy.onSuccessOnly)
-        await this.#invalidateTags(() => this.#policy.tags(self, args)).catch(() => undefined);
+        await this.#invalidateTags(write, () => this.#policy.tags(self, args)).catch(() => undefined);
       throw error;
     }
-    await this.#invalidateTags(() => [
+    await this.#invalidateTags(write, () => [
       ...this.#policy.tags(self, args),
       ...this.#policy.resultTags(self, result, args),
     ]);
@@ -440,14 +440,14 @@ export class InvalidatingMethod {
   }
 
   /** Tags that cannot be told, or are none, may be any: everything is invalidated rather than something missed. */
-  async #invalidateTags(tags: () => readonly string[]): Promise<void> {
+  async #invalidateTags(write: number, tags: () => readonly string[]): Promise<void> {
     try {
-      await this.#cache.invalidate(...tags());
+      await this.#cache.invalidate(tags(), write);
     } catch (error) {
       if (isInvalidationError(error)) throw error;
       const message = `${this.#policy.where}: its tags could not be told, so every entry was invalidated: ${textOf(error)}`;
       this.#core.report({ code: 'callback', message, cause: error, loud: true });
-      await this.#cache.clear();
+      await this.#cache.clear(write);
     }
   }
 }

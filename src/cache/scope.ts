@@ -75,6 +75,8 @@ export interface Scope {
   /** Of the compute that runs around, if any. */
   readonly inheritance: Inheritance | undefined;
   readonly flight: Flight | undefined;
+  /** Of what runs around for nobody: aborted when it is given up. */
+  readonly signal: AbortSignal | undefined;
   /** Whether a call around wants that the store is asked each time. */
   readonly isStrong: boolean;
   /** Who asked to be told of each call. */
@@ -87,6 +89,7 @@ const outermost: Scope = Object.freeze({
   mode: 'cached',
   inheritance: undefined,
   flight: undefined,
+  signal: undefined,
   isStrong: false,
   listener: undefined,
   transactions: undefined,
@@ -135,7 +138,8 @@ const never = new AbortController().signal;
 
 /** Of the compute around: aborted when nobody waits for it any more. Never, where there is none. */
 export function currentSignal(): AbortSignal {
-  return currentScope().flight?.signal ?? never;
+  const { signal, flight } = currentScope();
+  return signal ?? flight?.signal ?? never;
 }
 
 export function currentScope(): Scope {

@@ -42,6 +42,15 @@ const rememberedTouches = 16_000;
 /** A key is touched once in this part of its window. */
 const touchesPerWindow = 8;
 
+/** What this process knows of a key from having written or touched it. */
+interface Touched {
+  /** The token, of a generation. */
+  readonly what: string;
+  readonly at: number;
+  /** When the server ends it, of an entry. */
+  readonly until: number;
+}
+
 export class SharedStore implements Store {
   readonly keeps = 'text';
   readonly graceMs = 0;
@@ -54,7 +63,7 @@ export class SharedStore implements Store {
   readonly #remover: Remover;
   readonly #servers: Servers;
   readonly #mints = new Map<string, Promise<string | undefined>>();
-  readonly #touched = new LRUCache<string, { readonly what: string; readonly at: number }>(atMost(rememberedTouches));
+  readonly #touched = new LRUCache<string, Touched>(atMost(rememberedTouches));
   /** The longest lifetime that was asked for a generation here, so that a new one need not be prolonged at once. */
   readonly #wanted = new LRUCache<string, number>(atMost(rememberedTouches));
   /** Generations that were offered or made by this process: one that is missing again is made when a read has shown it. */
@@ -115,7 +124,7 @@ export class SharedStore implements Store {
       const holds = this.#servers.watch();
       const text = texts.get(key);
       const entry = text === undefined ? undefined : readEntry(text, format);
-      const reason = entry ? 'fresh' : text === undefined ? 'absent' : 'undecodable';
+      const reason = entry ? 'fresh' : text === undefined ? this.#whyAbsent(key) : 'undecodable';
       if (reason === 'undecodable') this.#tell('undecodable', `The entry ${key} is not in the format of this version.`);
       const tokens = tokensOf(names, texts);
       const unknown = entry && namesBeyond(entry, tokens);
@@ -189,7 +198,7 @@ export class SharedStore implements Store {
       this.#succeeds('write', () => this.#backend.set(key, text, ttlMs)),
       this.#prolong(entry.generations, entry.ttlMs + entry.staleMs, now),
     ]);
-    this.#touched.set(key, { what: '', at: now });
+    this.#touched.set(key, { what: '', at: now, until: now + ttlMs });
     return written;
   }
 
@@ -200,6 +209,7 @@ export class SharedStore implements Store {
     const { touch } = this.#backend;
     // How old one is that outlives its expiry is told by what is written in it, and not by when the server ends it.
     if (!touch || entry.staleMs > 0) return false;
+    this.#touched.set(key, { what: '', at: now, until: now + ttlMs });
     await Promise.all([
       this.#succeeds('touch', () => touch.call(this.#backend, key, ttlMs)),
       this.#prolong(entry.generations, entry.ttlMs, now),
@@ -217,6 +227,7 @@ export class SharedStore implements Store {
    * not: then the names are refused until it has.
    */
   async delete(names: readonly string[]): Promise<Acknowledged | undefined> {
+    for (const name of names) this.#touched.delete(name);
     try {
       return await this.#run(() => this.#remover.remove(names));
     } catch (error) {
@@ -301,6 +312,12 @@ export class SharedStore implements Store {
     return this.#unread('deadline');
   }
 
+  /** The server forgets what has expired; who has written it knows when that was. */
+  #whyAbsent(key: string): 'expired' | 'absent' {
+    const until = this.#touched.peek(key)?.until ?? Infinity;
+    return this.#options.clock.now() >= until ? 'expired' : 'absent';
+  }
+
   /** There is no answer, and no token that anything could be held against. */
   #unread(reason: string): Reading {
     const refuses = this.#undelivered.watch();
@@ -379,7 +396,7 @@ export class SharedStore implements Store {
   }
 
   #minted(name: string, token: string): string {
-    this.#touched.set(name, { what: token, at: this.#options.clock.now() });
+    this.#touched.set(name, { what: token, at: this.#options.clock.now(), until: Infinity });
     return token;
   }
 
@@ -408,7 +425,7 @@ export class SharedStore implements Store {
   #isDue(key: string, what: string, windowMs: number, now: number): boolean {
     const last = this.#touched.get(key);
     if (last?.what === what && now - last.at < windowMs / touchesPerWindow && now >= last.at) return false;
-    this.#touched.set(key, { what, at: now });
+    this.#touched.set(key, { what, at: now, until: Infinity });
     return true;
   }
 

@@ -64,7 +64,9 @@ describe('expectHit', () => {
     };
     await expectHit(cache, both);
     await cache.invalidate('product:1');
-    await expect(expectHit(cache, both)).rejects.toThrow('Products.find was a miss (invalidated: product:1)');
+    await expect(expectHit(cache, both)).rejects.toThrow(
+      /^Products\.find was a miss \(invalidated: product:1, \d+ ms old\), and a hit was expected/,
+    );
   });
 
   it('has the outcome in its error', async () => {
