@@ -1,6 +1,7 @@
 /** The city catalogue under load, without the cache and then with it: `npm start`. */
 
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type Cache, createCache, setDefaultCache } from 'cachette';
 import { Presets, SingleBar } from 'cli-progress';
@@ -33,12 +34,13 @@ cache would change about itself.
 
   --store URI    where the cache keeps its entries (default memory://), such as redis://localhost:6379
                  or memcached://localhost:11211
-  --seconds N    how long the run with the cache takes; the one without takes half as long (default 5)
+  --seconds N    how long the run with the cache takes; the one without takes half as long (default 5, and 60
+                 with --inspect)
   --readers N    how many read at the same time, in each process (default 20)
   --processes N  how many processes share the store, each with memory in front of it (default 1); the database
                  is one, and each read is checked against what all of them have written
   --inspect      shows the cache as a page while it runs, on an address of this machine that is printed;
-                 with --processes it shows all of them
+                 with --processes it shows all of them. On a terminal it stays until Enter is pressed
   --outage       stops the database in the middle of two runs with the cache, each of N seconds, for half of the
                  time or a little longer: first with the cache as it is, then with staleIfError. Readers go on,
                  writers wait. Entries live for less than a second here, so all of them expire meanwhile; only the
@@ -70,7 +72,7 @@ function readArguments(): Wanted | undefined {
   const { values } = parseArgs({
     options: {
       store: { type: 'string', default: 'memory://' },
-      seconds: { type: 'string', default: '5' },
+      seconds: { type: 'string' },
       readers: { type: 'string', default: '20' },
       processes: { type: 'string', default: '1' },
       outage: { type: 'boolean', default: false },
@@ -79,7 +81,8 @@ function readArguments(): Wanted | undefined {
     },
   });
   if (values.help) return undefined;
-  const [seconds, readers] = [positive('--seconds', values.seconds), positive('--readers', values.readers)];
+  const seconds = positive('--seconds', values.seconds ?? (values.inspect ? '60' : '5'));
+  const readers = positive('--readers', values.readers);
   const processes = Math.ceil(positive('--processes', values.processes));
   const { store, outage, inspect } = values;
   if (outage && inspect) throw mistake('--outage has a cache of its own for each run; leave out --inspect.');
@@ -116,9 +119,24 @@ async function run({ store, seconds, readers, processes, outage, inspect }: Want
   const namespace = `cities-${randomUUID().slice(0, 8)}`;
   if (outage) return throughOutages({ store, seconds, readers, namespace });
   const runs = processes > 1 ? inProcesses : inThisProcess;
-  const results = await runs({ store, seconds, readers, processes, inspect, namespace });
+  const { results, end } = await runs({ store, seconds, readers, processes, inspect, namespace });
   console.log(`${methodTable(results)}\n${summary(results)}\n${findingLines(results.audits)}`);
   if (results.without.stale + results.cached.stale > 0) process.exitCode = 1;
+  if (inspect && process.stdin.isTTY && process.stdout.isTTY) await untilEnter();
+  await end();
+}
+
+/** What came of a run, with what is still open. */
+interface Ran {
+  readonly results: Results;
+  readonly end: () => Promise<unknown>;
+}
+
+async function untilEnter(): Promise<void> {
+  console.log('The page stays until you press Enter.');
+  process.stdin.resume();
+  await once(process.stdin, 'data');
+  process.stdin.pause();
 }
 
 type Run = Omit<Wanted, 'outage'> & { readonly namespace: string };
@@ -143,16 +161,17 @@ async function throughOutages({
   if (failures(covered) + bare.report.stale + covered.report.stale > 0) process.exitCode = 1;
 }
 
-/** The cache as a page, for as long as the work takes. */
-async function inspected<T>(cache: Cache, isWanted: boolean, work: () => Promise<T>): Promise<T> {
-  if (!isWanted) return work();
+/** The cache as a page; gives what closes it. */
+async function opened(cache: Cache): Promise<() => Promise<void>> {
   const { createInspector } = await import('cachette/inspector');
   const page = await createInspector(cache).listen();
   console.log(`The cache as a page: ${page.url}`);
-  return work().finally(() => page.close());
+  return () => page.close();
 }
 
-async function inThisProcess({ store, seconds, readers, inspect, namespace }: Run): Promise<Results> {
+const nothing = (): Promise<void> => Promise.resolve();
+
+async function inThisProcess({ store, seconds, readers, inspect, namespace }: Run): Promise<Ran> {
   const cache = createCache(store, { namespace });
   setDefaultCache(cache);
   const tellOnce = problemTeller();
@@ -165,19 +184,20 @@ async function inThisProcess({ store, seconds, readers, inspect, namespace }: Ru
   await withBar('warming up', 1, () => runWorkload({ ...plan, seconds: 1 }));
   const without = await withBar('without the cache', seconds / 2, () => runWorkload({ ...plan, seconds: seconds / 2 }));
   cache.enabled = true;
-  const cached = await inspected(cache, inspect, () =>
-    withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds })),
-  );
+  const closePage = inspect ? await opened(cache) : nothing;
+  const cached = await withBar('with the cache', seconds, () => runWorkload({ ...plan, seconds }));
 
   const [stats, audits] = [cache.stats(), [cache.audit()]];
   const changes = await changePastTheCache({ cache, cities: plan.cities, database, places });
-  const results = { without, cached, stats, audits, changes };
-  await cache.close();
-  await database.close();
-  return results;
+  const end = async (): Promise<void> => {
+    await closePage();
+    await cache.close();
+    await database.close();
+  };
+  return { results: { without, cached, stats, audits, changes }, end };
 }
 
-async function inProcesses({ store, seconds, readers, processes, inspect, namespace }: Run): Promise<Results> {
+async function inProcesses({ store, seconds, readers, processes, inspect, namespace }: Run): Promise<Ran> {
   const stores = ['memory://', store];
   // Says here what is wrong with the store, before there are processes that would all say it.
   const cache = createCache(stores, { namespace });
@@ -189,14 +209,16 @@ async function inProcesses({ store, seconds, readers, processes, inspect, namesp
 
   await withBar('warming up', 1, () => fleet.run(1, false));
   const without = await withBar('without the cache', seconds / 2, () => fleet.run(seconds / 2, false));
-  const cached = await inspected(cache, inspect, () =>
-    withBar('with the cache', seconds, () => fleet.run(seconds, true)),
-  );
+  const closePage = inspect ? await opened(cache) : nothing;
+  const { report, stats, audits } = await withBar('with the cache', seconds, () => fleet.run(seconds, true));
 
-  await fleet.close();
-  await cache.close();
-  await database.close();
-  return { without: without.report, cached: cached.report, stats: cached.stats, audits: cached.audits, processes };
+  const end = async (): Promise<void> => {
+    await closePage();
+    await fleet.close();
+    await cache.close();
+    await database.close();
+  };
+  return { results: { without: without.report, cached: report, stats, audits, processes }, end };
 }
 
 async function filledDatabase(rows = places.length): Promise<DatabaseThread> {
