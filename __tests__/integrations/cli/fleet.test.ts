@@ -2,7 +2,7 @@
 
 import { type Cache, createCache } from 'cachette';
 import { runChild, type TestChild } from '../../support/child.js';
-import { type RedisTestServer, startMemcached, startRedis, until } from '../../support/servers.js';
+import { type RedisTestServer, startMemcached, startRedis, startRedisCluster, until } from '../../support/servers.js';
 import { typed, typedIn } from './typed.js';
 
 let redis: RedisTestServer;
@@ -170,6 +170,31 @@ it('sees processes without memory in front of the store, also before their first
   const lines = await typed('top', redis.uri, '--namespace', 'plain', '--once', '--interval', '10ms');
   expect(lines.out).toMatch(/ idle, 0 peers +closed +0 +- /);
   await Promise.all([plain.close(), off.close()]);
+});
+
+it('sees them on a cluster too', async () => {
+  const cluster = await startRedisCluster();
+  const caches = [1, 2].map(() => createCache(cluster.uri, { deadline: '5s' }));
+  for (const cache of caches) await cache.getOrLoad('greeting', async () => 'hello');
+  const { out } = await typed('top', cluster.uri, '--json', '--once', '--interval', '10ms');
+  expect((JSON.parse(out) as View).processes).toHaveLength(2);
+  await Promise.all(caches.map((cache) => cache.close()));
+  await cluster.stop();
+}, 60_000);
+
+it('asks the server for no subscription again and again where the user may have none', async () => {
+  await redis.cli('ACL', 'SETUSER', 'plain', 'on', '>pass', '~*', '+@all', 'resetchannels');
+  const uri = redis.uri.replace(':secret@', 'plain:pass@');
+  const cache = createCache(uri, { namespace: 'mute', deadline: '5s' });
+  await cache.getOrLoad('greeting', async () => 'hello');
+  const connections = async (): Promise<number> =>
+    Number(/total_connections_received:(\d+)/.exec(await redis.cli('INFO', 'stats'))?.[1]);
+  await until('it was refused', async () => (await redis.cli('ACL', 'LOG')).includes('channel'));
+  const before = await connections();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  // the command line of this test makes one itself
+  expect((await connections()) - before).toBeLessThanOrEqual(1);
+  await cache.close();
 });
 
 it.each(['top', 'audit'])('%s ends with 1 where no process answers', async (command) => {
