@@ -83,6 +83,43 @@ describe('stats()', () => {
     expect(savedMs).toBeGreaterThanOrEqual(50);
   });
 
+  it('counts one run for many elements once, and shares its time among them', async () => {
+    let ms = 0;
+    const cache = open('memory://', { clock: { now: () => ms, monotonic: () => ms } });
+    class Products {
+      @cache.CachedMany('1m')
+      async findMany(ids: readonly number[]): Promise<number[]> {
+        ms += 100;
+        return [...ids];
+      }
+    }
+    const loads: LoadEvent[] = [];
+    cache.on('load', (load) => loads.push(load));
+    const products = new Products();
+    const ids = [...Array(100).keys()];
+    await products.findMany(ids);
+    await products.findMany(ids);
+    expect(loads.map(({ status, durationMs }) => [status, durationMs])).toEqual([['ok', 100]]);
+    const { hits, loads: counted, savedMs } = cache.stats();
+    expect([hits, counted.count, savedMs]).toEqual([100, 1, 100]);
+    expect(Math.abs(counted.maxMs / 100 - 1)).toBeLessThan(0.01);
+  });
+
+  it('counts one run for many elements that fails once', async () => {
+    const cache = open();
+    const loads: string[] = [];
+    cache.on('load', ({ status }) => loads.push(status));
+    class Products {
+      @cache.CachedMany('1m')
+      findMany(_ids: readonly number[]): Promise<number[]> {
+        return Promise.reject(new Error('no'));
+      }
+    }
+    await expect(new Products().findMany([1, 2, 3])).rejects.toThrow('no');
+    expect(loads).toEqual(['error']);
+    expect(cache.stats().loads).toMatchObject({ count: 1, errors: 1 });
+  });
+
   it('has percentiles that are right to one part in a hundred', async () => {
     const { Counts } = await import('../../src/cache/counts.js');
     const counts = new Counts();

@@ -48,7 +48,7 @@ export interface InvalidationEvent {
 export interface LoadEvent {
   /** As in {@link Outcome}. */
   readonly method: string;
-  /** Of the call that it was run for. */
+  /** Of the call that it was run for; of a `@CachedMany` method, of one of the elements that it was run for. */
   readonly key: string;
   /** `error`: the method threw or rejected. */
   readonly status: 'ok' | 'error';

@@ -38,6 +38,16 @@ export interface Decision {
 export interface Run {
   (signal?: () => AbortSignal): PromiseLike<unknown>;
   readonly decision?: Decision;
+  /** The run that has just ended, where it was one for several calls. */
+  readonly joint?: () => JointRun | undefined;
+}
+
+/** One run of a method for several calls. */
+export interface JointRun {
+  readonly calls: number;
+  readonly durationMs: number;
+  /** True the first time that it is asked: one of the calls tells of the run, for all. */
+  isToBeTold(): boolean;
 }
 
 /** One call of a cached method, with its key. */
@@ -162,9 +172,12 @@ export class Compute {
   }
 
   #loaded(startedAt: number, status: 'ok' | 'error'): void {
-    const { method, key, counts } = this.#subject;
-    this.#loadMs = this.#core.time.monotonicMs() - startedAt;
-    this.#core.outcomes.loaded(counts, { method, key, status, durationMs: this.#loadMs });
+    const { method, key, counts, run } = this.#subject;
+    const joint = run.joint?.();
+    const durationMs = joint?.durationMs ?? this.#core.time.monotonicMs() - startedAt;
+    // What the call would have cost by itself nobody knows; all of them together cost this one run.
+    this.#loadMs = durationMs / (joint?.calls ?? 1);
+    if (!joint || joint.isToBeTold()) this.#core.outcomes.loaded(counts, { method, key, status, durationMs });
   }
 
   /** The failure is stored like a result, to be thrown again. */
