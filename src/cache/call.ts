@@ -9,7 +9,7 @@ import type { Reading } from '../stores/store.js';
 import type { Computed, Subject } from './compute.js';
 import type { Core } from './core.js';
 import { Load } from './load.js';
-import { Look } from './look.js';
+import { type Judgement, Look } from './look.js';
 import { waitFor } from './patience.js';
 import { afterFailure, refresh } from './refresh.js';
 import type { Scope } from './scope.js';
@@ -56,6 +56,10 @@ export class Call {
   readonly #signal: AbortSignal | undefined;
   /** There was an entry that may be served should the method fail. */
   #hasFallback = false;
+  /** A method that was running was waited for. */
+  #hasWaited = false;
+  /** What the caller gets instead of a value. */
+  #failure: { readonly error: unknown } | undefined;
   /** Whether the hits of the method are verified, and this call could run it. */
   #isVerified: boolean;
 
@@ -109,7 +113,7 @@ export class Call {
 
   /** What is here is served if it is good enough. What is not, or will not be for long, is loaded anew in the background. */
   #serve(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#look.judge(reading);
+    const { freshness, reason } = this.#judge(reading);
     this.#reason = reason;
     if (this.#scope.mode === 'refresh') this.#reason = 'refresh';
     if (this.#scope.mode === 'refresh' || !freshness) return undefined;
@@ -127,9 +131,18 @@ export class Call {
     return isFailing ? this.#use(reading, 'error') : undefined;
   }
 
+  /** What the entry is good for; that it was invalidated is counted, whatever the call comes to. */
+  #judge(reading: Reading): Judgement {
+    const judgement = this.#look.judge(reading);
+    const { counts, key } = this.#subject;
+    const { entry } = reading;
+    if (entry) this.#core.outcomes.foundInvalidated(counts, key, { entry, reason: judgement.reason });
+    return judgement;
+  }
+
   /** Only what is fresh. */
   #hit(reading: Reading): Answer | undefined {
-    const { freshness, reason } = this.#look.judge(reading);
+    const { freshness, reason } = this.#judge(reading);
     this.#reason = reason;
     return freshness?.state === 'fresh' ? this.#use(reading) : undefined;
   }
@@ -269,7 +282,7 @@ export class Call {
   /** The caller has gone before the method had to run. */
   #giveUp(reason: unknown): never {
     this.#reason = 'aborted';
-    this.#failed();
+    this.#failed(reason);
     throw reason;
   }
 
@@ -305,7 +318,7 @@ export class Call {
     const answer = this.#mayCover(error) ? (await this.#findStale('error'))?.() : undefined;
     if (!answer) {
       this.#reason = isCacheTimeoutError(error) ? 'timed out' : reason;
-      this.#failed();
+      this.#failed(error);
       throw error;
     }
     if (!answer.isStale) return answer;
@@ -338,8 +351,9 @@ export class Call {
    *
    *   o calls x: no such row · o catches it, answers 'none' · the row comes, invalidate(a) · T0 reads o: 'none' for ever
    */
-  #failed(): void {
+  #failed(error: unknown): void {
     inherit(this.#core, this.#scope, undefined);
+    this.#failure = { error };
     this.#tell('miss');
   }
 
@@ -348,6 +362,7 @@ export class Call {
   /** Waits as long as the caller wants to, and keeps the compute around from being joined by what it waits for. */
   async #waitingFor<T extends object>(flight: Flight, work: Promise<T>, left: () => void): Promise<T | Answer> {
     const { policy, method } = this.#subject;
+    this.#hasWaited = true;
     const outer = this.#scope.flight;
     outer?.waitingFor.add(flight);
     try {
@@ -370,6 +385,9 @@ export class Call {
     this.#reason = reason;
     try {
       return await this.#subject.run();
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
     } finally {
       this.#tell('bypass');
     }
@@ -386,6 +404,8 @@ export class Call {
       entry: found?.entry,
       tier: found?.tier,
       tags: this.#look.tags,
+      hasWaited: this.#hasWaited,
+      failure: this.#failure,
       durationMs: () => this.#stopwatch.elapsedMs(),
       listener: this.#scope.listener,
     });

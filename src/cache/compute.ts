@@ -9,7 +9,7 @@
 
 import type { Entry, Generation, Payload } from '../base/entry.js';
 import { CacheConfigError } from '../base/errors.js';
-import { textOf } from '../base/text.js';
+import { errorTypeOf, textOf } from '../base/text.js';
 import { UnstorableError } from '../policies/codec.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { presumedTtlMs, tagLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
@@ -158,11 +158,11 @@ export class Compute {
     try {
       value = await withScope({ inheritance, flight: this.flight, isStrong }, () => this.#run(inheritance));
     } catch (error) {
-      this.#loaded(startedAt, 'error');
+      this.#loaded(startedAt, { error });
       if (this.#options.keepsError(error)) await this.#keep(error, { own, inheritance, holds: reading.holds });
       throw error;
     }
-    this.#loaded(startedAt, 'ok');
+    this.#loaded(startedAt);
 
     flights.outdateBefore(this.flight);
     const payload = this.#take(value);
@@ -171,13 +171,16 @@ export class Compute {
     return { value: this.#handedOut(value, payload), landing, stored: this.#stored, isUnwanted };
   }
 
-  #loaded(startedAt: number, status: 'ok' | 'error'): void {
+  #loaded(startedAt: number, failure?: { readonly error: unknown }): void {
     const { method, key, counts, run } = this.#subject;
     const joint = run.joint?.();
     const durationMs = joint?.durationMs ?? this.#core.time.monotonicMs() - startedAt;
     // What the call would have cost by itself nobody knows; all of them together cost this one run.
     this.#loadMs = durationMs / (joint?.calls ?? 1);
-    if (!joint || joint.isToBeTold()) this.#core.outcomes.loaded(counts, { method, key, status, durationMs });
+    if (joint && !joint.isToBeTold()) return;
+    const status = failure ? 'error' : 'ok';
+    const errorType = failure && errorTypeOf(failure.error);
+    this.#core.outcomes.loaded(counts, { method, key, status, durationMs, errorType });
   }
 
   /** The failure is stored like a result, to be thrown again. */
@@ -363,7 +366,7 @@ export class Compute {
       payload ? generations : unknown(generations.map(([name]) => name)),
     );
     const written = this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
-    this.#core.outcomes.stored(this.#subject.counts, key, entry);
+    this.#core.outcomes.stored(this.#subject.counts, key, { entry, written });
     if (payload) this.#stored = written;
   }
 
