@@ -94,7 +94,7 @@ test('a subscriber that throws does not reach the caller: Node reports it when t
   await expect(child.done).resolves.toBe(0);
 });
 
-test.each([
+test.each<[string, string, () => unknown]>([
   [
     'throws',
     'threw',
@@ -106,7 +106,7 @@ test.each([
 ])('a listener that %s is a warning', async (_how, what, listener) => {
   const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
   const cache = createCache();
-  cache.on('outcome', listener as () => void);
+  cache.on('outcome', listener);
   await expect(cache.getOrLoad('a', () => Promise.resolve(1))).resolves.toBe(1);
   expect(warned.mock.calls).toEqual([[`A listener of 'outcome' ${what}: Error: no`, { type: 'CacheWarning' }]]);
   jest.restoreAllMocks();

@@ -228,6 +228,8 @@ export interface Insight {
   snapshot(): Snapshot;
   audit(): Audit;
   recent(method: string): readonly Outcome[];
+  /** Tells of a misuse, once for each message. */
+  warn(code: string, message: string): void;
   /**
    * Asks every process over the bus, this one included; resolves when all known have answered or after `waitMs` (500 unless
    * stated). What came from others has been checked. Never rejects.
