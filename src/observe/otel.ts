@@ -74,11 +74,13 @@ const rules = {
  *
  * @example
  * ```ts
+ * import { MeterProvider } from '@opentelemetry/sdk-metrics';
  * import { createCache } from 'cachette';
  * import { instrument } from 'cachette/otel';
  *
  * const cache = createCache();
- * const stop = await instrument(cache, { spans: 'loads' });
+ * const meterProvider = new MeterProvider(); // to be left out after sdk.start()
+ * const stop = await instrument(cache, { meterProvider, spans: 'loads' });
  * stop();
  * ```
  */
