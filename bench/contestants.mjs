@@ -34,6 +34,22 @@ const deadlineMs = 500;
 /** More than any scenario has, unless it says otherwise: nobody drops an entry. */
 const roomy = 100_000;
 
+/**
+ * A hit in memory with `statistics` and without, and without once more: what these two differ by is noise.
+ *
+ * @type {Readonly<Record<string, Contestant>>}
+ */
+export const counting = Object.fromEntries(
+  [
+    ['counting-off', 'not counted', false],
+    ['counting-on', 'counted', true],
+    ['counting-off-again', 'not counted, once more', false],
+  ].map(([name, title, statistics]) => {
+    const make = (setup) => ours({ ...setup, statistics }, [inMemory(setup)], { copies: 'shared' });
+    return [name, { title, tags: true, copies: 'shared', isOurs: true, make }];
+  }),
+);
+
 /** @type {Readonly<Record<string, Contestant>>} */
 export const memory = {
   map: {
@@ -516,7 +532,7 @@ const special = {
 };
 
 /** @type {Readonly<Record<string, Contestant>>} */
-export const contestants = { ...memory, ...redis, ...memcached, ...taggedByHand, ...special };
+export const contestants = { ...memory, ...counting, ...redis, ...memcached, ...taggedByHand, ...special };
 
 const inMemory = ({ maxEntries = roomy }) => `memory://?maxEntries=${maxEntries}`;
 
@@ -527,9 +543,9 @@ const inMemory = ({ maxEntries = roomy }) => `memory://?maxEntries=${maxEntries}
  * @param {readonly string[]} stores
  * @param {object} [options] of the method
  */
-async function ours({ load, built }, stores, options) {
+async function ours({ load, built, statistics = true }, stores, options) {
   const { createCache } = await import(pathToFileURL(join(built, 'dist', 'esm', 'index.js')).href);
-  const cache = createCache(stores, { namespace: 'bench' });
+  const cache = createCache(stores, { namespace: 'bench', statistics });
   const find = decorated(cache.Cached({ ttl: ttlMs, tags: (id) => `product:${id}`, ...options }), load);
   return { find, invalidate: (tag) => cache.invalidate(tag), close: () => cache.close() };
 }

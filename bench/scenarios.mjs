@@ -31,7 +31,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { esm, importMs } from '../scripts/import-time.mjs';
-import { contestants, manyTags, memcached, memory, redis } from './contestants.mjs';
+import { contestants, counting, manyTags, memcached, memory, redis } from './contestants.mjs';
 import { throughNetwork } from './network.mjs';
 import { packageNames } from './packages.mjs';
 import { roundTrips } from './round-trips.mjs';
@@ -265,6 +265,19 @@ export const scenarios = {
     contestants: inMemory,
     reference: 'map',
     better: 'less',
+    columns: [{ title: 'time of a hit', unit: 'ns' }],
+    measure: async (job) => {
+      const { find, check } = await filled(job, memoryKeys);
+      return check(await nanosecondsPerCall(find, idSequence('uniform', memoryKeys), job.forMs));
+    },
+  },
+  counting: {
+    title: 'Counting a hit in memory',
+    about: `What \`statistics\` costs: hits as above, counted and recorded for the audit, and not; each in processes of its own. What the two that are not counted differ by is noise.`,
+    contestants: Object.keys(counting),
+    reference: 'counting-off',
+    better: 'less',
+    hasChart: false,
     columns: [{ title: 'time of a hit', unit: 'ns' }],
     measure: async (job) => {
       const { find, check } = await filled(job, memoryKeys);

@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { root, run, seconds } from './run.mjs';
 
-const { dependencies, peerDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+const { version, dependencies, peerDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 
 // written last, so that a build that was interrupted does not count
 const stamp = join(root, 'dist', 'cjs', 'package.json');
@@ -124,8 +124,11 @@ function options(format) {
     ),
     legalComments: 'inline',
     sourcemap: true,
-    // where a module is, in the words of each form
-    define: format === 'esm' ? { __dirname: 'import.meta.dirname' } : {},
+    define: {
+      CACHETTE_VERSION: JSON.stringify(version),
+      // where a module is, in the words of each form
+      ...(format === 'esm' && { __dirname: 'import.meta.dirname' }),
+    },
     // in CommonJS `import()` becomes `require()`: jest cannot do the former there
     supported: { 'dynamic-import': format === 'esm' },
     logLevel: 'error',

@@ -93,3 +93,40 @@ test('a subscriber that throws does not reach the caller: Node reports it when t
   await expect(child.next()).resolves.toEqual({ value: 1, reported: ['from a subscriber'] });
   await expect(child.done).resolves.toBe(0);
 });
+
+test.each<[string, string, () => unknown]>([
+  [
+    'throws',
+    'threw',
+    () => {
+      throw new Error('no');
+    },
+  ],
+  ['rejects', 'rejected', () => Promise.reject(new Error('no'))],
+])('a listener that %s is a warning', async (_how, what, listener) => {
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const cache = createCache();
+  cache.on('outcome', listener);
+  await expect(cache.getOrLoad('a', () => Promise.resolve(1))).resolves.toBe(1);
+  expect(warned.mock.calls).toEqual([[`A listener of 'outcome' ${what}: Error: no`, { type: 'CacheWarning' }]]);
+  jest.restoreAllMocks();
+});
+
+test('no listener can change what the next one is told, nor the tags of the next call', async () => {
+  const cache = createCache();
+  const told: unknown[] = [];
+  cache.on('outcome', (outcome) => {
+    expect(() => ((outcome as { status: string }).status = 'bypass')).toThrow(TypeError);
+    expect(() => (outcome.tags as string[]).push('mine')).toThrow(TypeError);
+  });
+  cache.on('outcome', ({ status, tags }) => told.push([status, tags]));
+  const find = cache.wrap('find', () => Promise.resolve(1), { tags: ['all'] });
+  await find();
+  await find();
+  await cache.bypass(find);
+  expect(told).toEqual([
+    ['miss', ['all']],
+    ['hit', ['all']],
+    ['bypass', []],
+  ]);
+});

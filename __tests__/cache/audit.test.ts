@@ -25,12 +25,17 @@ function statsOf(given: Partial<MethodStats> = {}): MethodStats {
     hitRate: used === 0 ? 0 : hits / used,
     loads,
     savedMs: hits * loads.meanMs,
-    bytes: { mean: 0, max: 0 },
+    puts: misses,
+    bytes: bytesOf(0, 0),
     invalidations: 0,
     invalidated: 0,
     mismatches: 0,
     ...given,
   };
+}
+
+function bytesOf(mean: number, max: number): MethodStats['bytes'] {
+  return { mean, max, sum: mean, count: 1 };
 }
 
 const policy = {
@@ -165,7 +170,7 @@ describe('memory', () => {
 
   it('is too small by bytes too', () => {
     const bySize = { maxEntries: undefined, maxSize: 1_400_000, isOnlyStore: true };
-    const stats = { ...small.stats, bytes: { mean: 1_000, max: 2_000 } };
+    const stats = { ...small.stats, bytes: bytesOf(1_000, 2_000) };
     const [finding] = findings({ ...small, stats, memory: bySize });
     expect(finding).toMatchObject({
       code: 'memory-too-small',
@@ -194,10 +199,10 @@ describe('what was counted', () => {
     ['unkeyable', { stats: { bypassed: 5 }, facts: factsOf({ warnings: ['unkeyable'] }) }],
     ['tags-never-invalidated', { stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
     ['invalidated-more-than-read', { stats: { hits: 100, misses: 200, invalidated: 150 } }],
-    ['values-too-large', { stats: { ...fine, bytes: { mean: 150_000, max: 200_000 } } }],
+    ['values-too-large', { stats: { ...fine, bytes: bytesOf(150_000, 200_000) } }],
     [
       'values-too-large',
-      { stats: { ...fine, bytes: { mean: 5_000, max: 90_000 } }, memory: { ...memory, maxSize: 1_000_000 } },
+      { stats: { ...fine, bytes: bytesOf(5_000, 90_000) }, memory: { ...memory, maxSize: 1_000_000 } },
     ],
     ['not-worth-caching', { stats: { ...fine, loads: { ...loads, meanMs: 0.002, p95Ms: 0.004 } } }],
     ['not-worth-caching', { stats: { misses: 500 }, recorder: loop(500, { reads: 500, everyMs: second }) }],

@@ -2,7 +2,7 @@
 
 import { type Bus, type Cache, createCache, localBus } from 'cachette';
 import { Keyv } from 'keyv';
-import { insight } from '../../src/base/insight.js';
+import { insight, type MethodStats } from '../../src/base/insight.js';
 import { readAnswer } from '../../src/cache/answers.js';
 import { startRedis, type RedisTestServer, until } from '../support/servers.js';
 
@@ -60,6 +60,27 @@ describe('recent outcomes', () => {
     expect(recent.every(({ method }) => method === 'one')).toBe(true);
     expect(recent.at(-1)).toMatchObject({ status: 'miss', reason: 'absent' });
   });
+});
+
+test('what an older process does not send yet makes its answer no worse', async () => {
+  const cache = open();
+  await cache.getOrLoad('a', async () => 1);
+  const answer = cache[insight].snapshot();
+  const olderStats = ({ puts: _puts, bytes: { mean, max }, ...stats }: MethodStats) => ({
+    ...stats,
+    bytes: { mean, max },
+  });
+  const older = {
+    ...answer,
+    stats: {
+      ...olderStats(answer.stats),
+      methods: { getOrLoad: olderStats(answer.stats.methods['getOrLoad'] as MethodStats) },
+    },
+    stores: answer.stores.map(({ size: _size, evictions: _evictions, ...store }) => store),
+  };
+  const said = JSON.stringify({ process: answer.process, answer: older });
+  expect(said).not.toMatch(/puts|sum|evictions/);
+  expect(readAnswer('snapshot', said)?.answer.stats.misses).toBe(1);
 });
 
 describe('a question to the fleet', () => {

@@ -204,3 +204,75 @@ describe('an @Invalidates whose tags function fails', () => {
     await kinds.close();
   });
 });
+
+describe('a call that rejects', () => {
+  const heard: string[] = [];
+  const failing = async (): Promise<number> => {
+    throw new RangeError('too far');
+  };
+  const listen = (): void => {
+    heard.length = 0;
+    cache.on('outcome', ({ status, reason, errorType }) => heard.push(`${status} ${reason} ${errorType}`));
+    cache.on('load', ({ status, errorType }) => heard.push(`load ${status} ${errorType}`));
+  };
+  const settled = (...calls: readonly Promise<unknown>[]): Promise<unknown> => Promise.allSettled(calls);
+
+  it('tells the class of its error: the one that the method ran for, and those that joined it', async () => {
+    listen();
+    const find = cache.wrap('find', failing);
+    await settled(find(), find());
+    expect(heard.sort()).toEqual(['load error RangeError', 'miss absent RangeError', 'miss joined RangeError']);
+  });
+
+  it('tells it where the cache is not used', async () => {
+    listen();
+    const find = cache.wrap('find', failing);
+    await settled(cache.bypass(find), cache.transaction(find));
+    expect(heard.sort()).toEqual(['bypass bypass RangeError', 'bypass transaction RangeError']);
+  });
+
+  it('tells it where a failure was kept, and not where an old value hides it', async () => {
+    listen();
+    const kept = cache.wrap('kept', failing, { errors: { ttl: '1m' } });
+    await settled(kept());
+    await settled(kept());
+    let load = (): Promise<number> => Promise.resolve(1);
+    const covered = cache.wrap('covered', () => load(), { ttl: '1m', staleIfError: '1m', tags: 'all' });
+    await covered();
+    await cache.expire('all');
+    load = failing;
+    await covered();
+    expect(heard).toEqual([
+      'load error RangeError',
+      'miss absent RangeError',
+      'hit error kept RangeError',
+      'load ok undefined',
+      'miss absent undefined',
+      'load error RangeError',
+      'stale error undefined',
+    ]);
+  });
+
+  it('tells that it has waited too long, and that its caller has left', async () => {
+    listen();
+    const slow = cache.wrap('slow', (_signal?: AbortSignal) => new Promise(() => {}), { timeout: { hard: '10ms' } });
+    await settled(slow());
+    await settled(cache.refresh(() => slow(AbortSignal.abort())));
+    expect(heard).toEqual(['miss timed out CacheTimeoutError', 'miss aborted AbortError']);
+  });
+
+  it.each([
+    ['a text', 'string'],
+    [undefined, 'undefined'],
+    [null, 'object'],
+    [{ name: '' }, 'object'],
+    [{ name: 'x'.repeat(101) }, 'object'],
+    [{ name: 'Odd' }, 'Odd'],
+    [Object.defineProperty({}, 'name', { get: () => failing }), 'object'],
+  ])('knows a name for %p', async (thrown, name) => {
+    const { calls } = await cache.explain(() =>
+      settled(cache.bypass(cache.wrap('odd', () => Promise.reject(thrown as Error)))),
+    );
+    expect(calls.map(({ errorType }) => errorType)).toEqual([name]);
+  });
+});

@@ -4,6 +4,7 @@
  */
 
 import { KeyvMemcache } from '@keyv/memcache';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import * as cachette from 'cachette';
 import * as inspector from 'cachette/inspector';
 import * as otel from 'cachette/otel';
@@ -139,6 +140,7 @@ const classes = {
   Keyv,
   KeyvMemcache,
   LRUCache,
+  meterProvider: new MeterProvider(),
   Money: class Money {
     constructor(readonly cents: number) {}
   },

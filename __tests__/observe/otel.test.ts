@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as api from '@opentelemetry/api';
 import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
@@ -163,15 +164,21 @@ describe('instrument', () => {
     const { metrics } = await exported();
     const own = { 'cache.name': 'shop', 'code.function.name': 'Products.find' };
     expect(points(metrics.get('cache.requests'))).toEqual([
-      [1, { ...own, 'cache.result': 'hit', 'cache.tier': 'memory' }],
-      [0, { ...own, 'cache.result': 'hit', 'cache.tier': 'store' }],
-      [0, { ...own, 'cache.result': 'stale' }],
-      [0, { ...own, 'cache.result': 'bypass' }],
-      [2, { ...own, 'cache.result': 'miss', 'cache.reason': 'absent' }],
-      [1, { ...own, 'cache.result': 'miss', 'cache.reason': 'invalidated' }],
+      [1, { ...own, 'cache.request.result': 'hit', 'cache.tier': 'memory' }],
+      [0, { ...own, 'cache.request.result': 'hit', 'cache.tier': 'store' }],
+      [0, { ...own, 'cache.request.result': 'stale' }],
+      [0, { ...own, 'cache.request.result': 'bypass' }],
+      [2, { ...own, 'cache.request.result': 'miss', 'cache.reason': 'absent' }],
+      [1, { ...own, 'cache.request.result': 'miss', 'cache.reason': 'invalidated' }],
     ]);
     expect(points(metrics.get('cache.load.duration'))).toEqual([[3, { ...own, 'cache.load.status': 'ok' }]]);
     expect(points(metrics.get('cache.invalidated_entries'))).toEqual([[1, own]]);
+    expect(points(metrics.get('cache.puts'))).toEqual([[3, own]]);
+    expect(points(metrics.get('cache.evictions'))).toEqual([[0, { 'cache.name': 'shop', 'cache.tier': 'memory' }]]);
+    const { sum, count, max } = cache.stats().bytes;
+    expect(points(metrics.get('cache.value.measured.size'))).toEqual([[sum, own]]);
+    expect(points(metrics.get('cache.value.measured.count'))).toEqual([[count, own]]);
+    expect(points(metrics.get('cache.value.size.max'))).toEqual([[max, own]]);
     expect(points(metrics.get('cache.mismatches'))).toEqual([[0, own]]);
     expect(points(metrics.get('cache.invalidations'))).toEqual([[1, { 'cache.name': 'shop' }]]);
     expect(points(metrics.get('cache.errors'))).toEqual([[0, { 'cache.name': 'shop' }]]);
@@ -239,6 +246,67 @@ describe('instrument', () => {
     ]);
   });
 
+  it('sums up two caches of one name, and forgets neither', async () => {
+    const [one, two] = [open('shop'), open('shop')];
+    const stop = await observe(one);
+    await observe(two);
+    const find = [finding(one), finding(two)];
+    for (const each of find) await each('1');
+    await find[1]?.('2');
+    const own = { 'cache.name': 'shop', 'code.function.name': 'Products.find' };
+    const missed = { ...own, 'cache.request.result': 'miss', 'cache.reason': 'absent' };
+    const { metrics } = await exported();
+    expect(points(metrics.get('cache.requests'))).toContainEqual([3, missed]);
+    expect(points(metrics.get('cache.entry.count'))).toEqual([[3, { 'cache.name': 'shop', 'cache.tier': 'memory' }]]);
+    expect(points(metrics.get('cache.load.duration'))[0]?.[0]).toBe(3);
+    stop();
+    stop();
+    expect(points((await exported()).metrics.get('cache.entry.count'))[0]?.[0]).toBe(2);
+  });
+
+  it('exports the bound of memory in bytes', async () => {
+    const cache = createCache('memory://?maxSize=1kb', { namespace: 'small' });
+    caches.push(cache);
+    await observe(cache);
+    for (let id = 0; id < 20; id++) await cache.getOrLoad(id, () => Promise.resolve('x'.repeat(100)));
+    const { metrics } = await exported();
+    const own = { 'cache.name': 'small', 'cache.tier': 'memory' };
+    const entries = points(metrics.get('cache.entry.count'))[0]?.[0] ?? 0;
+    expect(points(metrics.get('cache.size.limit'))).toEqual([[1_024, own]]);
+    expect(points(metrics.get('cache.estimated_size'))[0]?.[0]).toBeGreaterThan(500);
+    expect(points(metrics.get('cache.evictions'))).toEqual([[20 - entries, own]]);
+  });
+
+  it('refuses a cache that the meter provider has already, until that one has stopped', async () => {
+    const cache = open();
+    const stop = await observe(cache);
+    await expect(observe(cache)).rejects.toThrow(
+      'instrument: the meter provider has this cache already; call the function that instrument() gave, which stops it, or give another meterProvider.',
+    );
+    stop();
+    await observe(cache);
+    await finding(cache)('1');
+    const { metrics, spans } = await exported();
+    expect(points(metrics.get('cache.load.duration'))[0]?.[0]).toBe(1);
+    expect(spans).toHaveLength(2);
+  });
+
+  it('warns where no meter provider is registered yet', async () => {
+    const cache = open();
+    const warnings: string[] = [];
+    cache.on('warning', ({ code, message }) => warnings.push(`${code} ${message}`));
+    stops.push(await instrument(cache));
+    expect(warnings).toEqual([
+      'no-meter instrument: there will be no metrics, as no meter provider is registered yet; call it after sdk.start(), or give a meterProvider',
+    ]);
+    const other = open('other');
+    other.on('warning', ({ message }) => warnings.push(message));
+    api.metrics.setGlobalMeterProvider(meterProvider);
+    stops.push(await instrument(other));
+    api.metrics.disable();
+    expect(warnings).toHaveLength(1);
+  });
+
   it('makes a span of a miss under the span of the caller, and one of its load under that', async () => {
     const cache = open();
     await observe(cache);
@@ -254,7 +322,7 @@ describe('instrument', () => {
     expect(call && attributesOf(call)).toEqual({
       'cache.name': 'shop',
       'code.function.name': 'Products.find',
-      'cache.result': 'miss',
+      'cache.request.result': 'miss',
       'cache.reason': 'absent',
     });
     expect(load && attributesOf(load)).toEqual({
@@ -278,7 +346,7 @@ describe('instrument', () => {
     }
     const made = (await exported()).spans
       .map(attributesOf)
-      .map((attributes) => [attributes['cache.name'], attributes['cache.result'] ?? 'load']);
+      .map((attributes) => [attributes['cache.name'], attributes['cache.request.result'] ?? 'load']);
     expect(made).toEqual([
       ['some', 'load'],
       ['some', 'miss'],
@@ -301,6 +369,76 @@ describe('instrument', () => {
       ['cache load Products.find', SpanStatusCode.UNSET],
       ['cache Products.find', SpanStatusCode.UNSET],
     ]);
+  });
+
+  it('marks the span of each call that fails, whatever it has to do with the load', async () => {
+    const cache = open();
+    await observe(cache);
+    const failing = (): Promise<number> => Promise.reject(new RangeError('no'));
+    const fail = cache.wrap('fail', failing);
+    const kept = cache.wrap('kept', failing, { errors: { ttl: '1m' } });
+    const slow = cache.wrap('slow', () => new Promise(() => {}), { timeout: { hard: '10ms' } });
+    let load = (): Promise<number> => Promise.resolve(1);
+    const covered = cache.wrap('covered', () => load(), { ttl: '1m', staleIfError: '1m', tags: 'all' });
+    await covered();
+    await cache.expire('all');
+    load = failing;
+    const calls = [fail, fail, () => cache.bypass(fail), kept, slow, covered];
+    await Promise.allSettled(calls.map((call) => call()));
+    stops.splice(0).forEach((stop) => stop());
+    stops.push(await observe(cache, { spans: 'all' }));
+    await kept().catch(() => undefined);
+    const failed = (await exported()).spans.filter(({ status }) => status.code === SpanStatusCode.ERROR);
+    const told = failed.map((span) => [span.name, attributesOf(span)] as const);
+    const calledFor = told.filter(([name]) => !name.startsWith('cache load'));
+    expect(calledFor.map(([name, is]) => [name, is['cache.reason'], is['error.type']]).sort()).toEqual([
+      ['cache fail', 'absent', 'RangeError'],
+      ['cache fail', 'bypass', 'RangeError'],
+      ['cache fail', 'joined', 'RangeError'],
+      ['cache kept', 'absent', 'RangeError'],
+      ['cache kept', 'error kept', 'RangeError'],
+      ['cache slow', 'timed out', 'CacheTimeoutError'],
+    ]);
+    const loaded = told.filter(([name]) => name.startsWith('cache load')).map(([name]) => name);
+    expect(loaded.sort()).toEqual(['cache load covered', 'cache load fail', 'cache load kept']);
+    const failures = points((await exported()).metrics.get('cache.load.duration'));
+    expect(failures).toContainEqual([
+      1,
+      expect.objectContaining({ 'cache.load.status': 'error', 'error.type': 'RangeError' }),
+    ]);
+  });
+
+  it('makes one span of a run for many elements', async () => {
+    const cache = open();
+    await observe(cache);
+    class Products {
+      @cache.CachedMany('1m')
+      findMany(ids: readonly number[]): Promise<number[]> {
+        return Promise.resolve([...ids]);
+      }
+    }
+    await new Products().findMany([1, 2, 3]);
+    const { spans } = await exported();
+    const loads = spans.filter(({ name }) => name === 'cache load Products.findMany');
+    const elements = spans.filter(({ name }) => name === 'cache Products.findMany');
+    expect([loads.length, elements.length]).toEqual([1, 3]);
+    expect(elements.map(({ spanId }) => spanId)).toContain(loads[0]?.parentSpanId);
+  });
+
+  it('has the times of spans by fractions of a millisecond', async () => {
+    const cache = open();
+    await observe(cache);
+    const find = finding(cache);
+    for (let id = 0; id < 5; id++) await find(`${id}`);
+    const { spans } = await exported();
+    const times = spans.flatMap((span) => [span.startTimeUnixNano, span.endTimeUnixNano].map(BigInt));
+    expect(times.some((time) => time % 1_000_000n !== 0n)).toBe(true);
+    for (const { name, spanId, startTimeUnixNano, endTimeUnixNano } of spans) {
+      const load = spans.find(({ parentSpanId }) => parentSpanId === spanId);
+      if (name.startsWith('cache load') || !load) continue;
+      expect(BigInt(endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(load.endTimeUnixNano));
+      expect(Number(BigInt(endTimeUnixNano) - BigInt(startTimeUnixNano))).toBeLessThan(1e9);
+    }
   });
 
   it('makes one span of a load that several calls shared', async () => {
@@ -333,7 +471,7 @@ describe('instrument', () => {
     const results = spans.filter(({ parentSpanId }) => parentSpanId === caller?.spanId);
     expect(results.map(({ name }) => name).sort()).toEqual(['cache find', 'cache load find']);
     expect(attributesOf(results.find(({ name }) => name === 'cache find') as Span)).toMatchObject({
-      'cache.result': 'stale',
+      'cache.request.result': 'stale',
       'cache.reason': 'revalidating',
     });
   });

@@ -102,6 +102,27 @@ test.each(['index', 'otel', 'prometheus'])('cachette/%s loads no library for met
 });
 
 test.each(['esm', 'cjs'])(
+  'the %s build of cachette/otel names its version to the meter and the tracer',
+  async (form) => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string };
+    const script = `(async () => {
+    const [{ createCache }, { instrument }] = await Promise.all(['index', 'otel'].map((name) => import('./dist/${form}/' + name + '.js')));
+    const { createNoopMeter, trace } = require('@opentelemetry/api');
+    const told = [];
+    const meterProvider = { getMeter: (...named) => (told.push(named), createNoopMeter()) };
+    const tracerProvider = { getTracer: (...named) => (told.push(named), trace.getTracer('none')) };
+    await instrument(createCache(), { meterProvider, tracerProvider });
+    console.log(JSON.stringify(told));
+  })()`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: root });
+    expect(JSON.parse(stdout)).toEqual([
+      ['cachette', version],
+      ['cachette', version],
+    ]);
+  },
+);
+
+test.each(['esm', 'cjs'])(
   'the %s build of cachette/inspector has its page beside it, and its process then ends',
   async (form) => {
     const script = join('__tests__', 'package', 'inspects.mjs');

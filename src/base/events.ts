@@ -1,6 +1,7 @@
 /** What the cache tells whoever listens, and a small emitter that costs nothing where nobody does. */
 
 import { type Channel, channel } from 'node:diagnostics_channel';
+import { isPromise } from 'node:util/types';
 import { CacheConfigError } from './errors.js';
 import { textOf } from './text.js';
 import { nearest } from './suggest.js';
@@ -11,7 +12,7 @@ export type OutcomeStatus = 'hit' | 'miss' | 'stale' | 'bypass';
 /** Where an entry was found. */
 export type Tier = 'memory' | 'store';
 
-/** What the cache did for one call, and why. */
+/** What the cache did for one call, and why. Frozen, as all listeners share it. */
 export interface Outcome {
   /** How the call was answered. */
   readonly status: OutcomeStatus;
@@ -29,6 +30,11 @@ export interface Outcome {
   readonly ageMs: number | undefined;
   /** Milliseconds that the call took. 0 for a hit in memory, which is not measured. */
   readonly durationMs: number;
+  /**
+   * The class of the error that the call rejected with, such as `TypeError`; undefined where it did not reject. The error itself
+   * is the caller's.
+   */
+  readonly errorType: string | undefined;
 }
 
 /** One invalidation, as it ended. */
@@ -48,12 +54,14 @@ export interface InvalidationEvent {
 export interface LoadEvent {
   /** As in {@link Outcome}. */
   readonly method: string;
-  /** Of the call that it was run for. */
+  /** Of the call that it was run for; of a `@CachedMany` method, of one of the elements that it was run for. */
   readonly key: string;
   /** `error`: the method threw or rejected. */
   readonly status: 'ok' | 'error';
   /** How long the method ran, in milliseconds. */
   readonly durationMs: number;
+  /** The class of what it threw, such as `TypeError`; undefined where it did not throw. */
+  readonly errorType: string | undefined;
 }
 
 /** A hit whose value the method would not have given, although nothing has invalidated it. */
@@ -113,7 +121,7 @@ const channels = Object.fromEntries(known.map((event) => [event, channel(`cachet
 
 /**
  * Calls listeners at once, in the order of their coming, and then the subscribers of the channel of the process. One that
- * throws harms neither the caller nor the others; what a subscriber throws, Node reports as an uncaught exception.
+ * throws or rejects harms neither the caller nor the others; what a subscriber throws, Node reports as an uncaught exception.
  */
 export class Emitter {
   readonly #namespace: string;
@@ -151,9 +159,10 @@ export class Emitter {
   emit<K extends keyof CacheEvents>(event: K, value: CacheEvents[K]): void {
     for (const listener of this.#listeners.get(event) ?? []) {
       try {
-        (listener as Listener<CacheEvents[K]>)(value);
+        const returned: unknown = (listener as (value: CacheEvents[K]) => unknown)(value);
+        if (isPromise(returned)) returned.then(undefined, (error: unknown) => warnOf(event, 'rejected', error));
       } catch (error) {
-        process.emitWarning(`A listener of '${event}' threw: ${textOf(error)}`, { type: 'CacheWarning' });
+        warnOf(event, 'threw', error);
       }
     }
     const watched = channels[event];
@@ -161,6 +170,10 @@ export class Emitter {
     const message: ChannelMessage<K> = { namespace: this.#namespace, event: value };
     watched.publish(message);
   }
+}
+
+function warnOf(event: string, what: 'threw' | 'rejected', error: unknown): void {
+  process.emitWarning(`A listener of '${event}' ${what}: ${textOf(error)}`, { type: 'CacheWarning' });
 }
 
 /** For whom the types do not check it: a misspelt event would never come. */

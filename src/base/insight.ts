@@ -45,18 +45,27 @@ export interface MethodStats {
   readonly hitRate: number;
   /** Runs of the method for the cache. */
   readonly loads: LoadStats;
-  /** What the hits would have cost: the sum of how long the method had run for each entry served, in milliseconds. */
+  /**
+   * What the callers have not waited for, in milliseconds: of each hit, and of each stale value that was served at once, how long
+   * the method had run for the entry.
+   */
   readonly savedMs: number;
-  /** The size of values, measured of some: mean and greatest, in bytes; 0 where none was measured. */
+  /** Entries that a store has taken. */
+  readonly puts: number;
+  /** The size of values, measured of some, in bytes; 0 where none was measured. */
   readonly bytes: {
     /** Of those that were measured. */
     readonly mean: number;
     /** Of those that were measured. */
     readonly max: number;
+    /** Of those that were measured, all together. */
+    readonly sum: number;
+    /** How many were measured. */
+    readonly count: number;
   };
-  /** Invalidations here of tags of the kinds that its entries have, of all its entries, or of everything. */
+  /** Invalidations here of tags of the kinds that its entries have, or of everything. */
   readonly invalidations: number;
-  /** Entries that were asked for and had been invalidated. */
+  /** Entries that were asked for and had been invalidated, or expired by a tag; each once. */
   readonly invalidated: number;
   /** What `verify` has found. */
   readonly mismatches: number;
@@ -82,6 +91,10 @@ export interface StoreState {
   /** The bounds of memory; undefined where there is none. */
   readonly maxEntries: number | undefined;
   readonly maxSize: number | undefined;
+  /** Approximate bytes of keys and values in memory; undefined where they are not its bound. */
+  readonly size: number | undefined;
+  /** Entries that memory gave up for room; undefined for a shared store, which does not tell. */
+  readonly evictions: number | undefined;
   /** The circuit breaker; `none` for memory. */
   readonly breaker: 'none' | 'closed' | 'open' | 'probing';
   /** Invalidations that the store has not acknowledged yet. */
@@ -215,6 +228,8 @@ export interface Insight {
   snapshot(): Snapshot;
   audit(): Audit;
   recent(method: string): readonly Outcome[];
+  /** Tells of a misuse, once for each message. */
+  warn(code: string, message: string): void;
   /**
    * Asks every process over the bus, this one included; resolves when all known have answered or after `waitMs` (500 unless
    * stated). What came from others has been checked. Never rejects.

@@ -61,7 +61,9 @@ const methodStats = {
     maxMs: number,
   }),
   savedMs: number,
-  bytes: object({ mean: number, max: number }),
+  // What an older process does not send is missing in its answer.
+  puts: maybe(number),
+  bytes: object({ mean: number, max: number, sum: maybe(number), count: maybe(number) }),
   invalidations: number,
   invalidated: number,
   mismatches: number,
@@ -83,6 +85,8 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
         entries: maybe(number),
         maxEntries: maybe(number),
         maxSize: maybe(number),
+        size: maybe(number),
+        evictions: maybe(number),
         breaker: oneOf('none', 'closed', 'open', 'probing'),
         pending: number,
       }),
@@ -116,6 +120,7 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
       tags: list(text),
       ageMs: maybe(number),
       durationMs: number,
+      errorType: maybe(text),
     }),
   ),
 };

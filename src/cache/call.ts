@@ -58,6 +58,10 @@ export class Call {
   readonly #signal: AbortSignal | undefined;
   /** There was an entry that may be served should the method fail. */
   #hasFallback = false;
+  /** A method that was running was waited for. */
+  #hasWaited = false;
+  /** What the caller gets instead of a value. */
+  #failure: { readonly error: unknown } | undefined;
   /** Whether the hits of the method are verified, and this call could run it. */
   #isVerified: boolean;
 
@@ -129,16 +133,21 @@ export class Call {
     return isFailing ? this.#use(reading, 'error') : undefined;
   }
 
+  /** What the entry is good for; that it was invalidated is counted, whatever the call comes to. */
+  #judge(reading: Reading): Judgement {
+    const judgement = this.#look.judge(reading);
+    const { counts, key } = this.#subject;
+    const { entry, tier } = reading;
+    this.#found = entry && { entry, tier };
+    if (entry) this.#core.outcomes.foundInvalidated(counts, key, { entry, reason: judgement.reason });
+    return judgement;
+  }
+
   /** Only what is fresh. */
   #hit(reading: Reading): Answer | undefined {
     const { freshness, reason } = this.#judge(reading);
     this.#reason = reason;
     return freshness?.state === 'fresh' ? this.#use(reading) : undefined;
-  }
-
-  #judge(reading: Reading): Judgement {
-    this.#found = reading.entry && { entry: reading.entry, tier: reading.tier };
-    return this.#look.judge(reading);
   }
 
   /** What another process has stored. The caller may have left by the time that it is found: it is told when it is taken. */
@@ -278,7 +287,7 @@ export class Call {
   /** The caller has gone before the method had to run. */
   #giveUp(reason: unknown): never {
     this.#reason = 'aborted';
-    this.#failed();
+    this.#failed(reason);
     throw reason;
   }
 
@@ -314,7 +323,7 @@ export class Call {
     const answer = this.#mayCover(error) ? (await this.#findStale('error'))?.() : undefined;
     if (!answer) {
       this.#reason = isCacheTimeoutError(error) ? 'timed out' : reason;
-      this.#failed();
+      this.#failed(error);
       throw error;
     }
     if (!answer.isStale) return answer;
@@ -347,8 +356,9 @@ export class Call {
    *
    *   o calls x: no such row · o catches it, answers 'none' · the row comes, invalidate(a) · T0 reads o: 'none' for ever
    */
-  #failed(): void {
+  #failed(error: unknown): void {
     inherit(this.#core, this.#scope, undefined);
+    this.#failure = { error };
     this.#tell('miss');
   }
 
@@ -357,6 +367,7 @@ export class Call {
   /** Waits as long as the caller wants to, and keeps the compute around from being joined by what it waits for. */
   async #waitingFor<T extends object>(flight: Flight, work: Promise<T>, left: () => void): Promise<T | Answer> {
     const { policy, method } = this.#subject;
+    this.#hasWaited = true;
     const outer = this.#scope.flight;
     outer?.waitingFor.add(flight);
     try {
@@ -380,6 +391,9 @@ export class Call {
     this.#found = undefined;
     try {
       return await this.#subject.run();
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
     } finally {
       this.#tell('bypass');
     }
@@ -396,6 +410,8 @@ export class Call {
       entry: this.#found?.entry,
       tier: this.#found?.tier,
       tags: this.#look.tags,
+      hasWaited: this.#hasWaited,
+      failure: this.#failure,
       durationMs: () => this.#stopwatch.elapsedMs(),
       listener: this.#scope.listener,
     });

@@ -9,7 +9,7 @@
 
 import type { Entry, Generation, Payload } from '../base/entry.js';
 import { CacheConfigError } from '../base/errors.js';
-import { textOf } from '../base/text.js';
+import { errorTypeOf, textOf } from '../base/text.js';
 import { UnstorableError } from '../policies/codec.js';
 import type { Flight, Landing } from '../policies/flight.js';
 import { presumedTtlMs, tagLifetimeMs, type Tokens, unknownToken, versionName } from '../policies/generations.js';
@@ -38,6 +38,16 @@ export interface Decision {
 export interface Run {
   (signal?: () => AbortSignal): PromiseLike<unknown>;
   readonly decision?: Decision;
+  /** The run that has just ended, where it was one for several calls. */
+  readonly joint?: () => JointRun | undefined;
+}
+
+/** One run of a method for several calls. */
+export interface JointRun {
+  readonly calls: number;
+  readonly durationMs: number;
+  /** True the first time that it is asked: one of the calls tells of the run, for all. */
+  isToBeTold(): boolean;
 }
 
 /** One call of a cached method, with its key. */
@@ -150,11 +160,11 @@ export class Compute {
         this.#run(inheritance),
       );
     } catch (error) {
-      this.#loaded(startedAt, 'error');
+      this.#loaded(startedAt, { error });
       if (this.#options.keepsError(error)) await this.#keep(error, { own, inheritance, holds: reading.holds });
       throw error;
     }
-    this.#loaded(startedAt, 'ok');
+    this.#loaded(startedAt);
 
     flights.outdateBefore(this.flight);
     const payload = this.#take(value);
@@ -163,10 +173,16 @@ export class Compute {
     return { value: this.#handedOut(value, payload), landing, stored: this.#stored, isUnwanted };
   }
 
-  #loaded(startedAt: number, status: 'ok' | 'error'): void {
-    const { method, key, counts } = this.#subject;
-    this.#loadMs = this.#core.time.monotonicMs() - startedAt;
-    this.#core.outcomes.loaded(counts, { method, key, status, durationMs: this.#loadMs });
+  #loaded(startedAt: number, failure?: { readonly error: unknown }): void {
+    const { method, key, counts, run } = this.#subject;
+    const joint = run.joint?.();
+    const durationMs = joint?.durationMs ?? this.#core.time.monotonicMs() - startedAt;
+    // What the call would have cost by itself nobody knows; all of them together cost this one run.
+    this.#loadMs = durationMs / (joint?.calls ?? 1);
+    if (joint && !joint.isToBeTold()) return;
+    const status = failure ? 'error' : 'ok';
+    const errorType = failure && errorTypeOf(failure.error);
+    this.#core.outcomes.loaded(counts, { method, key, status, durationMs, errorType });
   }
 
   /** The failure is stored like a result, to be thrown again. */
@@ -352,7 +368,7 @@ export class Compute {
       payload ? generations : unknown(generations.map(([name]) => name)),
     );
     const written = this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
-    this.#core.outcomes.stored(this.#subject.counts, key, entry);
+    this.#core.outcomes.stored(this.#subject.counts, key, { entry, written });
     if (payload) this.#stored = written;
   }
 

@@ -8,6 +8,9 @@ import type { Policy } from './policy.js';
 /** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
 const measuredAtFirst = 8;
 const measuredOneIn = 64;
+/** The tags of so many calls are looked at, and then of one in `lookedAtOneIn`: a hit on a store is not to pay for more. */
+const lookedAtFirst = 16;
+const lookedAtOneIn = 64;
 /** Reasons are few; one that a user's text got into must not make a table of them grow. */
 const reasonsAtMost = 50;
 const kindsAtMost = 100;
@@ -21,14 +24,17 @@ export class Counts {
   stale = 0;
   bypassed = 0;
   misses = 0;
-  /** Of the loads of what was hit. */
+  /** Of the loads of what was served without waiting for one. */
   savedMs = 0;
+  puts = 0;
   invalidations = 0;
   invalidated = 0;
   mismatches = 0;
   readonly reasons = new Map<string, number>();
   /** The kinds of tags, such as `product`, that entries were stored with, and how often one was seen to be invalidated. */
   readonly kinds = new Map<string, number>();
+  /** More kinds, of entries that others have stored and of calls. */
+  readonly #seenKinds = new Set<string>();
   /** The codes of warnings that concern it. */
   readonly warnings = new Set<string>();
   /** Undefined where each call has its own, or none was made with the cache. */
@@ -38,6 +44,7 @@ export class Counts {
   #loadedMs = 0;
   #loadTimes: RecordableHistogram | undefined;
   #stored = 0;
+  #looked = 0;
   #bytes = { sum: 0, count: 0, max: 0 };
 
   /** Of the reads of the store the part that found no entry, by a mean in which the last four count most. */
@@ -60,9 +67,14 @@ export class Counts {
     this.savedMs += loadMs;
   }
 
-  other(status: Exclude<OutcomeStatus, 'hit'>, reason: string): void {
-    if (status === 'stale') this.stale++;
-    else if (status === 'bypass') this.#bypass(reason);
+  /** `savedMs`: of the load that the caller did not wait for; 0 where it waited. */
+  servedStale(savedMs: number): void {
+    this.stale++;
+    this.savedMs += savedMs;
+  }
+
+  other(status: Exclude<OutcomeStatus, 'hit' | 'stale'>, reason: string): void {
+    if (status === 'bypass') this.#bypass(reason);
     else this.#miss(reason);
   }
 
@@ -73,14 +85,13 @@ export class Counts {
 
   #miss(reason: string): void {
     this.misses++;
-    if (isOfInvalidation(reason)) this.#invalidatedBy(reason);
     const kind = kindOf(reason);
     if (this.reasons.has(kind) || this.reasons.size < reasonsAtMost)
       this.reasons.set(kind, (this.reasons.get(kind) ?? 0) + 1);
   }
 
-  /** By another process, perhaps, which told nobody here. */
-  #invalidatedBy(reason: string): void {
+  /** An entry was found that had been: by another process, perhaps, which told nobody here. */
+  foundInvalidated(reason: string): void {
     this.invalidated++;
     const kind = kindOf(reason.slice(reason.indexOf(': ') + 2));
     this.noteKinds(new Set([kind]));
@@ -109,6 +120,20 @@ export class Counts {
     this.#bytes.max = Math.max(this.#bytes.max, bytes);
   }
 
+  /** Whether the tags of the next call are looked at. */
+  get looksAtTags(): boolean {
+    const looked = this.#looked++;
+    return looked < lookedAtFirst || looked % lookedAtOneIn === 0;
+  }
+
+  /** What its entries are stored with, here or elsewhere, or will be. */
+  sawTags(tags: readonly string[]): void {
+    for (const tag of tags) {
+      const kind = kindOf(tag);
+      if (!this.kinds.has(kind) && this.#seenKinds.size < kindsAtMost) this.#seenKinds.add(kind);
+    }
+  }
+
   /** Tags of these kinds were invalidated, here or elsewhere. */
   noteKinds(kinds: ReadonlySet<string>): void {
     for (const kind of kinds) {
@@ -119,7 +144,8 @@ export class Counts {
 
   /** The same, by this process; empty: everything was. */
   noteInvalidation(kinds: ReadonlySet<string>): void {
-    if (kinds.size === 0 || [...kinds].some((kind) => this.kinds.has(kind))) this.invalidations++;
+    const isConcerned = [...kinds].some((kind) => this.kinds.has(kind) || this.#seenKinds.has(kind));
+    if (kinds.size === 0 || isConcerned) this.invalidations++;
   }
 
   stats(): MethodStats {
@@ -136,7 +162,8 @@ export class Counts {
       hitRate: answered === 0 ? 0 : this.hits / answered,
       loads: this.#loadStats(),
       savedMs: Math.round(this.savedMs),
-      bytes: { mean: count === 0 ? 0 : Math.round(sum / count), max },
+      puts: this.puts,
+      bytes: { mean: count === 0 ? 0 : Math.round(sum / count), max, sum, count },
       invalidations: this.invalidations,
       invalidated: this.invalidated,
       mismatches: this.mismatches,
@@ -151,6 +178,7 @@ export class Counts {
     this.bypassed += other.bypassed;
     this.misses += other.misses;
     this.savedMs += other.savedMs;
+    this.puts += other.puts;
     this.invalidated += other.invalidated;
     this.mismatches += other.mismatches;
     for (const [reason, count] of other.reasons) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + count);
@@ -182,7 +210,7 @@ export class Counts {
   }
 }
 
-/** Whether a miss for this reason found an entry that somebody had invalidated or expired. */
+/** Whether a call with this reason found an entry that somebody had invalidated or expired. */
 export function isOfInvalidation(reason: string): boolean {
   return reason.startsWith('invalidated: ') || reason.startsWith('expired: ');
 }

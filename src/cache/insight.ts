@@ -59,6 +59,10 @@ export class CacheInsight implements Insight {
     return this.#parts.audit();
   }
 
+  warn(code: string, message: string): void {
+    this.#parts.core.warn(code, message);
+  }
+
   recent(method: string): readonly Outcome[] {
     this.#askedAt = this.#nowMs;
     this.#unwatch ??= this.#parts.core.events.on('outcome', (outcome) => this.#keep(outcome));

@@ -5,7 +5,7 @@
 
 import { CacheConfigError } from '../base/errors.js';
 import { Flight } from '../policies/flight.js';
-import type { Run } from './compute.js';
+import type { JointRun, Run } from './compute.js';
 import type { Core } from './core.js';
 import { type CachedMethodHandle, type InvalidationResult, runOriginal } from './host.js';
 import type { MethodSource } from './identity.js';
@@ -94,6 +94,8 @@ function kindOf(value: unknown): string {
 class Wanted {
   readonly scope: Scope;
   readonly item: Promise<unknown>;
+  /** The run that it was loaded by, when that has ended. */
+  joint: JointRun | undefined;
   resolve!: (item: unknown) => void;
   reject!: (error: unknown) => void;
 
@@ -141,7 +143,9 @@ class Gathering {
         this.#undecided.add(id);
       },
     };
-    return Object.assign(() => this.#item(id), { decision });
+    let latest: Wanted | undefined;
+    const run = (): Promise<unknown> => (latest = this.#want(id)).item;
+    return Object.assign(run, { decision, joint: () => latest?.joint });
   }
 
   decided(id: unknown): void {
@@ -161,11 +165,11 @@ class Gathering {
     if (this.#isReady) await this.#run();
   }
 
-  #item(id: unknown): Promise<unknown> {
+  #want(id: unknown): Wanted {
     const wanted = new Wanted(currentScope());
     this.#wanted.set(id, wanted);
     this.decided(id);
-    return wanted.item;
+    return wanted;
   }
 
   /** The caller's scope, unless all are loaded in the background: then it is over, and its `explain` hears of nothing. */
@@ -180,8 +184,14 @@ class Gathering {
     const wanted = ids.map((id) => this.#wanted.get(id) as Wanted);
     this.#wanted = new Map();
     const together = new Together(this.#core, wanted);
+    const { time } = this.#core;
+    const startedAt = time.monotonicMs();
+    const ended = (): void => {
+      const joint = jointRun(wanted.length, time.monotonicMs() - startedAt);
+      for (const one of wanted) one.joint = joint;
+    };
     try {
-      const items = await together.run(this.#around(wanted), () => this.#load(ids));
+      const items = await together.run(this.#around(wanted), () => this.#load(ids)).finally(ended);
       wanted.forEach(({ resolve }, i) => {
         resolve(items[i]);
       });
@@ -189,6 +199,16 @@ class Gathering {
       for (const { reject } of wanted) reject(error);
     }
   }
+}
+
+function jointRun(calls: number, durationMs: number): JointRun {
+  let isTold = false;
+  const isToBeTold = (): boolean => {
+    const isFirst = !isTold;
+    isTold = true;
+    return isFirst;
+  };
+  return { calls, durationMs, isToBeTold };
 }
 
 /**

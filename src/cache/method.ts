@@ -348,6 +348,8 @@ export class CachedMethod implements CachedMethodHandle {
       entry: undefined,
       tier: undefined,
       tags: [],
+      hasWaited: false,
+      failure: undefined,
       durationMs: () => time.monotonicMs() - since,
       listener: scope.listener,
     };
@@ -358,10 +360,14 @@ export class CachedMethod implements CachedMethodHandle {
 
   /** Tells of the call when it is answered, as of any other: after the calls inside. */
   async #runWatched(call: AnsweredCall, run: () => PromiseLike<unknown>): Promise<unknown> {
+    let failure: AnsweredCall['failure'];
     try {
       return await run();
+    } catch (error) {
+      failure = { error };
+      throw error;
     } finally {
-      this.#core.outcomes.tell(call);
+      this.#core.outcomes.tell({ ...call, failure });
     }
   }
 

@@ -4,8 +4,10 @@ import type { Clock } from '../base/clock.js';
 import type { Entry } from '../base/entry.js';
 import type { Emitter, InvalidationEvent, LoadEvent, Mismatch, Outcome, OutcomeStatus, Tier } from '../base/events.js';
 import { type Audit, type CacheStats, kindOf } from '../base/insight.js';
+import { errorTypeOf } from '../base/text.js';
 import { approximateBytes } from '../policies/copies.js';
 import type { SampledKey } from '../policies/event-log.js';
+import { atMost, LRUCache } from '../policies/lru.js';
 import type { Recorder } from '../policies/recording.js';
 import type { LocalHit } from '../stores/store.js';
 import { audit, type MemoryFacts } from './audit.js';
@@ -21,11 +23,15 @@ export interface AnsweredCall {
   /** Undefined where the call has no key. */
   readonly key: string | undefined;
   readonly reason: string;
-  /** The entry that was served, and where it was found; undefined for a miss or a bypass. */
+  /** The entry that was found, good enough or not, and where; undefined where there was none. */
   readonly entry: Entry | undefined;
   readonly tier: Tier | undefined;
-  /** Those that the arguments tell, where no entry was served. */
+  /** Those that the arguments tell. */
   readonly tags: readonly string[];
+  /** Whether the method ran, or a running one was waited for, before there was an answer. */
+  readonly hasWaited: boolean;
+  /** What the call rejected with, but for an error that was kept; undefined where it did not. */
+  readonly failure: { readonly error: unknown } | undefined;
   /** How long it took; asked for only where somebody wants to know. */
   readonly durationMs: () => number;
   /** Who asked to be told of this call alone. */
@@ -53,7 +59,17 @@ export interface OutcomesParts {
   readonly recorder: Recorder | undefined;
 }
 
-const noTime = (): number => 0;
+const localHit = {
+  status: 'hit',
+  tier: 'memory',
+  tags: [],
+  hasWaited: false,
+  failure: undefined,
+  durationMs: () => 0,
+} as const;
+
+/** Entries that were found to be invalidated, so that each is counted once. */
+const invalidatedAtMost = 8_000;
 
 export class Outcomes {
   readonly #events: Emitter;
@@ -62,6 +78,8 @@ export class Outcomes {
   readonly #keepsText: boolean;
   readonly #recorder: Recorder | undefined;
   readonly #methods = new Map<string, Counts>();
+  /** When they were written, by key. */
+  readonly #invalidated = new LRUCache<string, number>(atMost(invalidatedAtMost));
   #invalidations = 0;
   #errors = 0;
 
@@ -97,7 +115,7 @@ export class Outcomes {
       const sampled = (hit.memo ??= this.#recorder.find(call.key) ?? notSampled) as SampledKey | typeof notSampled;
       if (sampled !== notSampled) this.#recorder.accessed(sampled, now);
     }
-    if (this.isHeard(listener)) this.#emit({ ...call, status: 'hit', tier: 'memory', tags: [], durationMs: noTime });
+    if (this.isHeard(listener)) this.#emit({ ...call, ...localHit });
   }
 
   tell(call: AnsweredCall): void {
@@ -105,24 +123,42 @@ export class Outcomes {
     if (this.isHeard(call.listener)) this.#emit(call);
   }
 
-  #count({ status, counts, entry, tier, reason, method, key }: AnsweredCall, recorder: Recorder): void {
-    if (status === 'hit') counts.hit(tier ?? 'store', entry?.loadMs ?? 0);
+  #count(call: AnsweredCall, recorder: Recorder): void {
+    const { status, counts, entry, tier, reason, method, key } = call;
+    const loadMs = entry?.loadMs ?? 0;
+    if (status === 'hit') counts.hit(tier ?? 'store', loadMs);
+    else if (status === 'stale') counts.servedStale(call.hasWaited ? 0 : loadMs);
     else counts.other(status, reason);
+    if (counts.looksAtTags) counts.sawTags(this.#tagsOf(call));
     if (key !== undefined && status !== 'bypass')
       recorder.looked(method, key, this.#clock.now(), isOfInvalidation(reason));
   }
 
-  #emit({ status, method, key, tier, reason, entry, tags, durationMs, listener }: AnsweredCall): void {
-    const outcome: Outcome = {
+  /** An entry was read that had been invalidated, or expired by a tag. It may be read again and again until it is replaced. */
+  foundInvalidated(counts: Counts, key: string, { entry, reason }: { entry: Entry; reason: string }): void {
+    if (!this.#recorder || !isOfInvalidation(reason) || this.#invalidated.get(key) === entry.writtenAt) return;
+    this.#invalidated.set(key, entry.writtenAt);
+    counts.foundInvalidated(reason);
+  }
+
+  #tagsOf({ entry, tags }: Pick<AnsweredCall, 'entry' | 'tags'>): readonly string[] {
+    return entry ? this.#names.shownTags(entry.generations.map(([name]) => name)) : tags;
+  }
+
+  #emit(call: AnsweredCall): void {
+    const { status, method, key, tier, reason, entry, durationMs, listener } = call;
+    const outcome: Outcome = Object.freeze({
       status,
       method,
       key,
       tier,
       reason,
-      tags: entry ? this.#names.shownTags(entry.generations.map(([name]) => name)) : tags,
+      // A copy, as tags that are the same for each call are one array.
+      tags: Object.freeze([...this.#tagsOf(call)]),
       ageMs: entry && Math.max(0, this.#clock.now() - entry.writtenAt),
       durationMs: durationMs(),
-    };
+      errorType: errorTypeOfCall(call),
+    });
     this.#events.emit('outcome', outcome);
     listener?.(outcome);
   }
@@ -133,9 +169,11 @@ export class Outcomes {
     if (this.#events.heard('load')) this.#events.emit('load', load);
   }
 
-  /** A result is going to be stored. */
-  stored(counts: Counts, key: string, entry: Entry): void {
+  /** A result is going to be stored; `written`: whether a store has taken it. */
+  stored(counts: Counts, key: string, { entry, written }: { entry: Entry; written: Promise<boolean> }): void {
     if (!this.#recorder || !entry.payload) return;
+    this.#invalidated.delete(key);
+    void written.then((isKept) => (counts.puts += Number(isKept)));
     const names = entry.generations.map(([name]) => name);
     counts.stored(this.#names.shownTags(names), this.#sizeOf(counts, entry));
     this.#recorder.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
@@ -183,10 +221,21 @@ export class Outcomes {
   /** A class's own `toPlain` may fail; who stores the entry finds that out and tells of it. */
   #sizeOf(counts: Counts, { payload }: Entry): number | undefined {
     try {
-      if (this.#keepsText) return payload?.text.length;
+      if (this.#keepsText) return payload && Buffer.byteLength(payload.text);
       return counts.measuresNext ? Math.ceil(approximateBytes(payload?.copy())) : undefined;
     } catch {
       return undefined;
     }
+  }
+}
+
+/** A kept error is made anew from its entry, as for the caller; a class's own `fromPlain` may fail the second time. */
+function errorTypeOfCall({ status, entry, failure }: AnsweredCall): string | undefined {
+  if (failure) return errorTypeOf(failure.error);
+  if (status === 'miss' || !entry?.isError) return undefined;
+  try {
+    return errorTypeOf(entry.payload?.copy());
+  } catch {
+    return 'Error';
   }
 }

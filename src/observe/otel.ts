@@ -15,10 +15,24 @@ import type {
   Tracer,
   TracerProvider,
 } from '@opentelemetry/api';
+import { CacheConfigError } from '../base/errors.js';
 import type { LoadEvent, Outcome } from '../base/events.js';
 import { type Insight, kindOf } from '../base/insight.js';
 import { check, oneOf, type Rule } from '../cache/policy.js';
-import { callCounts, insightOf, loadPeer, type ObservedCache, read, type Reading } from './observed.js';
+import {
+  combined,
+  insightOf,
+  type LabelName,
+  type Labels,
+  loadBuckets,
+  loadHelp,
+  loadPeer,
+  type Measure,
+  measures,
+  type ObservedCache,
+  read,
+} from './observed.js';
+import { packageVersion } from './version.js';
 
 export type { ObservedCache };
 
@@ -40,6 +54,8 @@ export interface OtelOptions {
 type Library = typeof import('@opentelemetry/api');
 
 const where = 'instrument';
+const noMeter =
+  'instrument: there will be no metrics, as no meter provider is registered yet; call it after sdk.start(), or give a meterProvider';
 const rules = {
   meterProvider: ['write a meter provider, or leave it out', (value) => has(value, 'getMeter')],
   tracerProvider: ['write a tracer provider, or leave it out', (value) => has(value, 'getTracer')],
@@ -50,15 +66,21 @@ const rules = {
 /**
  * Tells OpenTelemetry what a cache does, until the function that it gives is called. No key and no tag is an attribute.
  *
- * @throws CacheConfigError if `@opentelemetry/api` is not installed, an option is wrong, or it is no cache
+ * The SDK has to be started before: metrics go to the meter provider that is registered by then, and without one a warning tells so.
+ * Caches with the same `name` are one: their counts are summed.
+ *
+ * @throws CacheConfigError if `@opentelemetry/api` is not installed, an option is wrong, the meter provider has this cache already, or
+ *   it is no cache
  *
  * @example
  * ```ts
+ * import { MeterProvider } from '@opentelemetry/sdk-metrics';
  * import { createCache } from 'cachette';
  * import { instrument } from 'cachette/otel';
  *
  * const cache = createCache();
- * const stop = await instrument(cache, { spans: 'loads' });
+ * const meterProvider = new MeterProvider(); // to be left out after sdk.start()
+ * const stop = await instrument(cache, { meterProvider, spans: 'loads' });
  * stop();
  * ```
  */
@@ -67,10 +89,11 @@ export async function instrument(cache: ObservedCache, options: OtelOptions = {}
   check(options, rules, where);
   const { spans = 'loads', name = told.snapshot().namespace } = options;
   const library = await loadPeer<Library>(where, '@opentelemetry/api', () => import('@opentelemetry/api'));
-  const meter = (options.meterProvider ?? library.metrics).getMeter('cachette');
-  const stops = [observeCounts(meter, name, { cache, told }), recordLoads(meter, name, cache)];
+  const meter = (options.meterProvider ?? library.metrics).getMeter('cachette', packageVersion);
+  const stops = [observeCounts(meter, { cache, told, name }), recordLoads(meter, name, cache)];
+  if (!options.meterProvider && meter === library.createNoopMeter()) told.warn('no-meter', noMeter);
   if (spans !== 'none') {
-    const tracer = (options.tracerProvider ?? library.trace).getTracer('cachette');
+    const tracer = (options.tracerProvider ?? library.trace).getTracer('cachette', packageVersion);
     stops.push(new Spans(library, tracer, name).of(cache, spans));
   }
   return () => stops.forEach((stop) => stop());
@@ -82,153 +105,134 @@ function has(value: unknown, method: string): boolean {
 
 // ------------------------------------------------------------------------------------------------ metrics
 
-/** A value with its attributes, apart from the name of the cache. */
-type Sample = readonly [value: number, attributes?: Attributes];
-
-interface Definition {
-  /** Of the method of `Meter` that makes it. */
-  readonly kind: 'createObservableCounter' | 'createObservableUpDownCounter' | 'createObservableGauge';
+interface Metric {
+  readonly measure: Measure;
   readonly name: string;
   readonly unit: string;
-  readonly description: string;
-  readonly samples: (reading: Reading) => readonly Sample[];
 }
 
-const byMethod = (of: (stats: Reading['stats']['methods'][string]) => number): Definition['samples'] => {
-  return ({ stats }) =>
-    Object.entries(stats.methods).map(([method, counts]) => [of(counts), { 'code.function.name': method }]);
+const named: Readonly<Record<keyof typeof measures, readonly [name: string, unit: string]>> = {
+  gets: ['cache.requests', '{request}'],
+  puts: ['cache.puts', '{entry}'],
+  evictions: ['cache.evictions', '{entry}'],
+  loadSaved: ['cache.load.saved', 's'],
+  invalidatedEntries: ['cache.invalidated_entries', '{entry}'],
+  mismatches: ['cache.mismatches', '{mismatch}'],
+  invalidations: ['cache.invalidations', '{invalidation}'],
+  errors: ['cache.errors', '{error}'],
+  valueBytes: ['cache.value.measured.size', 'By'],
+  valuesMeasured: ['cache.value.measured.count', '{value}'],
+  valueMaxBytes: ['cache.value.size.max', 'By'],
+  entries: ['cache.entry.count', '{entry}'],
+  entryLimit: ['cache.entry.limit', '{entry}'],
+  size: ['cache.estimated_size', 'By'],
+  sizeLimit: ['cache.size.limit', 'By'],
+  breakerOpen: ['cache.breaker.open', '1'],
+  pending: ['cache.invalidation.pending', '{invalidation}'],
+  busPeers: ['cache.bus.peers', '{process}'],
 };
 
-const byTier = (of: (store: Reading['state']['stores'][number]) => number | undefined): Definition['samples'] => {
-  return ({ state }) =>
-    state.stores.flatMap((store) => {
-      const value = of(store);
-      return value === undefined || !Number.isFinite(value) ? [] : [[value, { 'cache.tier': store.tier }] as const];
-    });
+const metrics: readonly Metric[] = Object.entries(named).map(([measure, [name, unit]]) => {
+  return { measure: measures[measure as keyof typeof measures], name, unit };
+});
+
+const instruments = {
+  counter: 'createObservableCounter',
+  amount: 'createObservableUpDownCounter',
+  level: 'createObservableGauge',
+} as const satisfies Readonly<Record<Measure['kind'], keyof Meter>>;
+
+/** What OpenTelemetry calls the labels. */
+const attributeNames: Readonly<Record<LabelName | 'cache', string>> = {
+  cache: 'cache.name',
+  method: 'code.function.name',
+  result: 'cache.request.result',
+  tier: 'cache.tier',
+  reason: 'cache.reason',
 };
 
-const definitions: readonly Definition[] = [
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.requests',
-    unit: '{request}',
-    description: 'Calls, by what they came to.',
-    samples: ({ stats }) =>
-      callCounts(stats).map(({ count, method, result, tier, reason }) => [
-        count,
-        {
-          'code.function.name': method,
-          'cache.result': result,
-          ...(tier && { 'cache.tier': tier }),
-          ...(reason && { 'cache.reason': reason }),
-        },
-      ]),
-  },
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.load.saved',
-    unit: 's',
-    description: 'How long the methods would have run for what was served without them.',
-    samples: byMethod(({ savedMs }) => savedMs / 1_000),
-  },
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.invalidated_entries',
-    unit: '{entry}',
-    description: 'Entries that were asked for and had been invalidated.',
-    samples: byMethod(({ invalidated }) => invalidated),
-  },
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.mismatches',
-    unit: '{mismatch}',
-    description: 'Hits that verify found to be wrong.',
-    samples: byMethod(({ mismatches }) => mismatches),
-  },
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.invalidations',
-    unit: '{invalidation}',
-    description: 'Invalidations by this process.',
-    samples: ({ stats }) => [[stats.invalidations]],
-  },
-  {
-    kind: 'createObservableCounter',
-    name: 'cache.errors',
-    unit: '{error}',
-    description: 'Store operations, callbacks and background loads that failed.',
-    samples: ({ stats }) => [[stats.errors]],
-  },
-  {
-    kind: 'createObservableUpDownCounter',
-    name: 'cache.entry.count',
-    unit: '{entry}',
-    description: 'Entries in memory.',
-    samples: byTier(({ entries }) => entries),
-  },
-  {
-    kind: 'createObservableUpDownCounter',
-    name: 'cache.entry.limit',
-    unit: '{entry}',
-    description: 'Entries that memory may hold.',
-    samples: byTier(({ maxEntries }) => maxEntries),
-  },
-  {
-    kind: 'createObservableGauge',
-    name: 'cache.breaker.open',
-    unit: '1',
-    description: '1 while the store is not asked, as it has been silent.',
-    samples: byTier(({ breaker }) => (breaker === 'none' ? undefined : Number(breaker !== 'closed'))),
-  },
-  {
-    kind: 'createObservableUpDownCounter',
-    name: 'cache.invalidation.pending',
-    unit: '{invalidation}',
-    description: 'Invalidations that the store has not acknowledged yet.',
-    samples: byTier(({ pending }) => pending),
-  },
-  {
-    kind: 'createObservableUpDownCounter',
-    name: 'cache.bus.peers',
-    unit: '{process}',
-    description: 'Other processes that are heard on the bus.',
-    samples: ({ state }) => (state.bus.state === 'none' ? [] : [[state.bus.peers]]),
-  },
-];
+function attributesOf(labels: Labels & { readonly cache: string }): Attributes {
+  const told = Object.entries(labels).filter(([, value]) => value !== '');
+  return Object.fromEntries(told.map(([label, value]) => [attributeNames[label as LabelName], value]));
+}
 
 interface Observed {
   readonly cache: ObservedCache;
   readonly told: Insight;
+  readonly name: string;
 }
 
-/** One reading for all of them at each collection. */
-function observeCounts(meter: Meter, name: string, { cache, told }: Observed): () => void {
-  const made = definitions.map((definition) => {
-    const { kind, name: metric, unit, description } = definition;
-    return [definition, meter[kind](metric, { unit, description })] as const;
-  });
-  const observables: Observable[] = made.map(([, observable]) => observable);
-  const observe: BatchObservableCallback = (result) => {
-    const reading = read(cache, told);
-    for (const [{ samples }, observable] of made)
-      for (const [value, attributes] of samples(reading))
-        result.observe(observable, value, { 'cache.name': name, ...attributes });
+/**
+ * The caches of one meter, which are observed together: of two observations with the same attributes the later one would be all
+ * that is left.
+ */
+class Observation {
+  readonly #meter: Meter;
+  readonly #caches = new Map<Insight, Observed>();
+  readonly #metrics: readonly (readonly [Measure, Observable])[];
+
+  constructor(meter: Meter) {
+    this.#meter = meter;
+    this.#metrics = metrics.map(({ measure, name, unit }) => {
+      return [measure, meter[instruments[measure.kind]](name, { unit, description: measure.help })] as const;
+    });
+  }
+
+  /** @throws CacheConfigError if it is there already */
+  add(observed: Observed): () => void {
+    const { told } = observed;
+    if (this.#caches.has(told)) throw twice();
+    if (this.#caches.size === 0) this.#meter.addBatchObservableCallback(this.#observe, this.#observables);
+    this.#caches.set(told, observed);
+    return () => {
+      if (this.#caches.get(told) !== observed) return;
+      this.#caches.delete(told);
+      if (this.#caches.size === 0) this.#meter.removeBatchObservableCallback(this.#observe, this.#observables);
+    };
+  }
+
+  get #observables(): Observable[] {
+    return this.#metrics.map(([, observable]) => observable);
+  }
+
+  /** One reading of each cache for all metrics. */
+  readonly #observe: BatchObservableCallback = (result) => {
+    const shown = [...this.#caches.values()].map(({ cache, told, name }) => {
+      return { reading: read(cache, told), labels: { cache: name } };
+    });
+    for (const [measure, observable] of this.#metrics)
+      for (const [value, labels] of combined(measure, shown)) result.observe(observable, value, attributesOf(labels));
   };
-  meter.addBatchObservableCallback(observe, observables);
-  return () => meter.removeBatchObservableCallback(observe, observables);
+}
+
+function twice(): CacheConfigError {
+  return new CacheConfigError({
+    where,
+    what: 'the meter provider has this cache already',
+    instead: 'call the function that instrument() gave, which stops it, or give another meterProvider',
+  });
+}
+
+const observations = new WeakMap<Meter, Observation>();
+
+function observeCounts(meter: Meter, observed: Observed): () => void {
+  let observation = observations.get(meter);
+  if (!observation) observations.set(meter, (observation = new Observation(meter)));
+  return observation.add(observed);
 }
 
 function recordLoads(meter: Meter, name: string, cache: ObservedCache): () => void {
   const loads = meter.createHistogram('cache.load.duration', {
     unit: 's',
-    description: 'How long the methods ran for the cache.',
-    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+    description: loadHelp,
+    advice: { explicitBucketBoundaries: [...loadBuckets] },
   });
-  return cache.on('load', ({ method, status, durationMs }) => {
+  return cache.on('load', ({ method, status, durationMs, errorType }) => {
     loads.record(durationMs / 1_000, {
       'cache.name': name,
       'code.function.name': method,
       'cache.load.status': status,
+      ...(errorType !== undefined && { 'error.type': errorType }),
     });
   });
 }
@@ -238,6 +242,19 @@ function recordLoads(meter: Meter, name: string, cache: ObservedCache): () => vo
 /** A load waits so long for the outcome of the call that it ran for; then it was one in the background. */
 const waitMs = 1_000;
 const waitingAtMost = 1_000;
+
+/** The time of day and the steady clock differ by this, at the last look. */
+let driftMs = 0;
+/** The time of day is told in whole milliseconds. */
+const coarseMs = 2;
+
+/** Milliseconds since the epoch with their fractions, on which the time of day, where it is set, has the last word. */
+function epochMs(): number {
+  const steadyMs = performance.timeOrigin + performance.now();
+  const nowMs = Date.now();
+  if (Math.abs(nowMs - steadyMs - driftMs) > coarseMs) driftMs = nowMs - steadyMs;
+  return steadyMs + driftMs;
+}
 
 /** A load that has ended, and the context that it ran in. */
 interface EndedLoad {
@@ -280,7 +297,7 @@ class Spans {
   }
 
   #loaded(load: LoadEvent): void {
-    const ended = { load, context: this.#library.context.active(), endedAt: Date.now() };
+    const ended = { load, context: this.#library.context.active(), endedAt: epochMs() };
     const id = idOf(load);
     const other = this.#waiting.get(id);
     if (other) this.#loadSpan(other, other.context);
@@ -291,13 +308,13 @@ class Spans {
 
   #answered(outcome: Outcome): void {
     const parent = this.#library.context.active();
-    const endedAt = Date.now();
+    const endedAt = epochMs();
     const startTime = endedAt - outcome.durationMs;
     const load = this.#takeLoad(outcome, startTime);
     const attributes = this.#attributesOf(outcome);
     const span = this.#tracer.startSpan(`cache ${outcome.method}`, { startTime, attributes }, parent);
     if (load) this.#loadSpan(load, this.#library.trace.setSpan(parent, span));
-    this.#end(span, load?.load.status ?? 'ok', endedAt);
+    this.#end(span, outcome, endedAt);
   }
 
   /** The load that ran for this call alone: those that shared it tell so, and it ran within the call. */
@@ -305,8 +322,8 @@ class Spans {
     if (outcome.key === undefined || outcome.status !== 'miss' || outcome.reason === 'joined') return undefined;
     const id = idOf(outcome);
     const found = this.#waiting.get(id);
-    // Both ends are in whole milliseconds.
-    if (!found || found.endedAt - found.load.durationMs < startTime - 2) return undefined;
+    // What was measured by other clocks, at slightly other moments, may seem to have begun before.
+    if (!found || found.endedAt - found.load.durationMs < startTime - coarseMs) return undefined;
     this.#waiting.delete(id);
     return found;
   }
@@ -315,7 +332,7 @@ class Spans {
     return {
       'cache.name': this.#cacheName,
       'code.function.name': method,
-      'cache.result': status,
+      'cache.request.result': status,
       'cache.reason': kindOf(reason),
       ...(tier && { 'cache.tier': tier }),
     };
@@ -329,17 +346,20 @@ class Spans {
       'cache.load.status': status,
     };
     const options = { startTime: endedAt - durationMs, attributes };
-    this.#end(this.#tracer.startSpan(`cache load ${method}`, options, parent), status, endedAt);
+    this.#end(this.#tracer.startSpan(`cache load ${method}`, options, parent), load, endedAt);
   }
 
-  #end(span: Span, status: LoadEvent['status'], endedAt: number): void {
-    if (status === 'error') span.setStatus({ code: this.#library.SpanStatusCode.ERROR });
+  #end(span: Span, { errorType }: Pick<Outcome, 'errorType'>, endedAt: number): void {
+    if (errorType !== undefined) {
+      span.setStatus({ code: this.#library.SpanStatusCode.ERROR });
+      span.setAttribute('error.type', errorType);
+    }
     span.end(endedAt);
   }
 
   #releaseLater(): NodeJS.Timeout {
     const timer = setTimeout(() => {
-      this.#release(Date.now() - waitMs);
+      this.#release(epochMs() - waitMs);
       this.#timer = this.#waiting.size > 0 ? this.#releaseLater() : undefined;
     }, waitMs);
     return timer.unref();

@@ -38,13 +38,15 @@ export class Residents {
   readonly #used = new Map<string, GenerationRecord>();
   readonly #idle: LRUCache<string, GenerationRecord>;
   readonly #traits = new SharedTraits();
+  #evictions = 0;
 
   constructor(bounds: MemoryBounds) {
     this.#bounds = bounds;
     this.#ttlMs = bounds.ttlMs ?? Infinity;
     this.#entries = new LRUCache<string, Resident>({
       ...limits(bounds),
-      dispose: (resident) => {
+      dispose: (resident, _key, why) => {
+        if (why === 'evict') this.#evictions++;
         for (const record of resident.records) this.#release(record);
       },
     });
@@ -65,6 +67,8 @@ export class Residents {
       entries: this.#entries.size,
       maxEntries,
       maxSize,
+      size: maxSize === undefined ? undefined : this.#entries.calculatedSize,
+      evictions: this.#evictions,
       breaker: 'none',
       pending: 0,
     };

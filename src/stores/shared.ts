@@ -279,6 +279,8 @@ export class SharedStore implements Store {
       entries: undefined,
       maxEntries: undefined,
       maxSize: undefined,
+      size: undefined,
+      evictions: undefined,
       breaker: this.#breaker.state,
       pending: this.#undelivered.size,
     };

@@ -544,7 +544,11 @@ function renderKpis(snapshots) {
     ['Hit rate', percent(all.hitRate), latest === null ? lately : `${percent(latest)} just now`],
     ['Calls per second', now ? rate(now.callsPerSecond) : NONE, `${counted(all.calls, 'call')} in all`],
     ['Load, p95', all.loads > 0 ? millis(all.p95) : NONE, `${counted(all.loads, 'load')}${failures}`],
-    ['Time saved', millis(all.savedMs), errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading, by hits'],
+    [
+      'Time saved',
+      millis(all.savedMs),
+      errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading not waited for',
+    ],
     ['Entries', memory.length > 0 ? count(sum(memory.map(({ entries }) => num(entries)))) : NONE, 'in memory'],
   ];
   const list = $('kpis');
@@ -619,7 +623,7 @@ const columns = [
   column('misses', 'Misses', 'Calls for which the method ran, or that joined one', (row) => row.misses),
   { id: 'reason', label: 'Main miss reason', title: 'Of most misses', sort: mainReason, text: mainReason },
   column('p95', 'Load p95', 'Of all loads; the greatest of any process', (row) => row.p95, ifAny(millis)),
-  column('savedMs', 'Saved', 'What the hits would have cost', (row) => row.savedMs, ifAny(millis)),
+  column('savedMs', 'Saved', 'The load time saved: what callers did not wait for', (row) => row.savedMs, ifAny(millis)),
   column('meanBytes', 'Value size', 'Mean of the values measured', (row) => row.meanBytes, ifAny(bytes)),
   column('invalidations', 'Invali­dations', 'Of tags of the kinds that its entries have', (row) => row.invalidations),
   column('invalidated', 'Entries hit', 'Entries asked for that had been invalidated', (row) => row.invalidated),
