@@ -41,6 +41,11 @@ export interface StoreBus extends Bus {
    * asked how it is, and no announcement has to wait for it. Absent where the bus cannot: then only who subscribes is asked.
    */
   attend?(id: string, subscriber: Pick<BusSubscriber, 'message'>): void;
+  /**
+   * The names of this store's channels on which some process attends or has subscribed, in no order: by them a misspelt
+   * namespace is noticed. Absent where the bus cannot tell.
+   */
+  channels?(): Promise<readonly string[]>;
 }
 
 /** To whom a question is sent. It is not the id of any process. */
