@@ -29,8 +29,20 @@ export function processTerminal(): Omit<Terminal, 'load'> {
       };
     },
     stopped: stopping.signal,
+    suspend,
     env,
   };
+}
+
+/** As Ctrl-Z does where it is no key: with all processes of the command, as npx is one of them. */
+function suspend(resumed: () => void): void {
+  const { stdin } = process;
+  if (stdin.isTTY) stdin.setRawMode(false);
+  process.once('SIGCONT', () => {
+    if (stdin.isTTY) stdin.setRawMode(true);
+    resumed();
+  });
+  process.kill(0, 'SIGTSTP');
 }
 
 /** Each key at once, not the line when it is ended; Ctrl-C is a key then. */
