@@ -71,8 +71,9 @@ function sqlOf(given: Given): string {
 export type Output = Pick<Terminal, 'out' | 'error'> & Partial<Terminal>;
 
 /** A pipe, in which nobody types. */
-const plain: Omit<Terminal, 'out' | 'error'> = {
+const plain: Omit<Terminal, 'out' | 'error' | 'fail'> = {
   load: (path) => import(pathToFileURL(path).href),
+  guard: () => () => {},
   screen: undefined,
   hasColours: false,
   listen: () => () => {},
@@ -83,7 +84,12 @@ const plain: Omit<Terminal, 'out' | 'error'> = {
 
 /** Runs what was typed behind `cachette`; gives the exit code. */
 export async function runCli(args: readonly string[], output: Output): Promise<number> {
-  const terminal: Terminal = { ...plain, ...output };
+  const fail = (problem: unknown): void => void told(problem, { args, terminal });
+  // With its getters: what a terminal has is asked for when it is used, as a window changes its size.
+  const terminal = Object.defineProperties(
+    { ...plain, fail, out: output.out, error: output.error },
+    Object.getOwnPropertyDescriptors(output),
+  );
   try {
     return await answer(args, terminal);
   } catch (problem) {
@@ -145,6 +151,8 @@ function version(): string {
 
 /** What a module of the user's has started would keep the process alive. */
 async function main(): Promise<never> {
+  // Should the program end before its time, nothing was done.
+  process.exitCode = 2;
   const exitCode = await runCli(process.argv.slice(2), processTerminal());
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
   process.exit(exitCode);

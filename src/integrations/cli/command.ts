@@ -65,6 +65,13 @@ export interface Terminal {
   readonly error: (text: string) => void;
   /** Loads a module of the user's, by its absolute path. */
   readonly load: (path: string) => Promise<unknown>;
+  /**
+   * From now on what modules print goes to stderr, and what they do beside being loaded is told: until the function is called
+   * that this gives.
+   */
+  readonly guard: (onTrouble: (trouble: Trouble) => void) => () => void;
+  /** Tells of a problem at once, as the program is ending. */
+  readonly fail: (problem: unknown) => void;
   /** Where text can be drawn over; undefined for a pipe or a file. */
   readonly screen: { readonly columns: number; readonly rows: number } | undefined;
   readonly hasColours: boolean;
@@ -78,6 +85,13 @@ export interface Terminal {
   readonly suspend: (resumed: () => void) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
+
+/**
+ * What a module can do beside being loaded: something in it throws later, it waits while nothing is left that could happen, or it
+ * ends the program.
+ */
+export type Trouble =
+  { readonly kind: 'thrown'; readonly error: unknown } | { readonly kind: 'idle' } | { readonly kind: 'ended' };
 
 /** Text as a shell takes it for one word; as it is where it can stand without quotes. */
 export function shellQuoted(text: string): string {
