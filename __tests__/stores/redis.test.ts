@@ -7,6 +7,7 @@ import {
   type RedisTestCluster,
   type RedisTestSentinel,
   type RedisTestServer,
+  until,
 } from '../support/servers.js';
 import type { Backend } from '../../src/stores/backend.js';
 import { parseStore } from '../../src/stores/uri.js';
@@ -19,6 +20,20 @@ function open(uri: string): Backend {
   return target.open();
 }
 
+function tellsChannels(uri: () => string): void {
+  it('tells on which channels processes listen, those too that only attend', async () => {
+    const backend = open(uri());
+    const buses = ['a:1:#bus', 'b:1:#bus', 'c:1:#bus'].map((channel) => backend.bus!(channel));
+    const hear = { message: () => undefined, interrupted: () => undefined };
+    buses[0]!.subscribe('one', hear);
+    buses[1]!.attend!('two', hear);
+    const told = async (): Promise<readonly string[]> => [...(await buses[2]!.channels!())].sort();
+    await until('both are told', async () => (await told()).length === 2);
+    expect(await told()).toEqual(['a:1:#bus', 'b:1:#bus']);
+    await Promise.all([...buses, backend].map((each) => each.close()));
+  });
+}
+
 describe('one server', () => {
   let server: RedisTestServer;
   beforeAll(async () => void (server = await startRedis()));
@@ -29,6 +44,7 @@ describe('one server', () => {
     ordered: true,
     interrupt: () => server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub'),
   });
+  tellsChannels(() => server.uri);
 });
 
 describe('one server with a password', () => {
@@ -45,6 +61,7 @@ describe('a cluster', () => {
   afterAll(() => cluster.stop());
   backendContract('redis+cluster://', { make: () => open(cluster.uri), adds: true, tickMs: 0 });
   testBus('redis+cluster://', { connect: () => connectionOf(open(cluster.uri)), ordered: true });
+  tellsChannels(() => cluster.uri);
 });
 
 describe('a master with sentinels', () => {

@@ -21,8 +21,9 @@ export interface ExplainedGeneration {
    * - `expired`: `expire` has been called since; stale policies may serve the entry
    * - `invalidated`: another one stands by now
    * - `missing`: none stands: invalidated and not used since, or lost by the server
+   * - `not captured`: the entry has no value yet, as the tags of its result were told late; the next call captures them
    */
-  readonly state: 'stands' | 'expired' | 'invalidated' | 'missing';
+  readonly state: 'stands' | 'expired' | 'invalidated' | 'missing' | 'not captured';
 }
 
 /** An entry without its value. Times are milliseconds; `Infinity` where there is no end. */
@@ -131,7 +132,7 @@ function verdictOn(
   return { verdict: freshness.state === 'stale' ? 'stale' : 'miss', reason };
 }
 
-function generationsOf({ generations }: Entry, tokens: Tokens, names: Names): ExplainedGeneration[] {
+function generationsOf({ generations, payload }: Entry, tokens: Tokens, names: Names): ExplainedGeneration[] {
   const own = new Map(generations);
   const stateOf = (name: string): 'stands' | 'invalidated' | 'missing' => {
     const token = tokens.get(name);
@@ -139,6 +140,7 @@ function generationsOf({ generations }: Entry, tokens: Tokens, names: Names): Ex
     return token === own.get(name) ? 'stands' : 'invalidated';
   };
   const tagState = (name: string): ExplainedGeneration['state'] => {
+    if (!payload) return 'not captured';
     const [first, hard] = [stateOf(name), names.hard(name)];
     if (!own.has(hard)) return first;
     const second = stateOf(hard);
@@ -150,6 +152,10 @@ function generationsOf({ generations }: Entry, tokens: Tokens, names: Names): Ex
     .map((name) => {
       if (names.isTag(name)) return { kind: 'tag', name: names.shownTag(name), state: tagState(name) };
       const method = names.methodOf(name);
-      return { kind: method === undefined ? 'everything' : 'method', name: method ?? '', state: stateOf(name) };
+      return {
+        kind: method === undefined ? 'everything' : 'method',
+        name: method ?? '',
+        state: payload ? stateOf(name) : 'not captured',
+      };
     });
 }

@@ -9,8 +9,8 @@ import {
   type MethodHost,
 } from '../cache/host.js';
 import type { MethodSource } from '../cache/identity.js';
-import { CacheManager } from '../cache/manager.js';
-import type { AllCalls, CacheOptions, OneCall, TagOf } from '../cache/options.js';
+import { CacheManager, type WrappedFunction } from '../cache/manager.js';
+import type { AllCalls, AsyncMethod, CachedOptions, CacheOptions, OneCall, TagOf } from '../cache/options.js';
 import {
   type AnyCachedOptions,
   type AnyInvalidatesOptions,
@@ -19,6 +19,7 @@ import {
 } from '../cache/policy.js';
 import { parseStore, type StoreInput } from '../stores/uri.js';
 import { makeCached, makeCachedMany } from './cached.js';
+import { declareWrapped } from './declared.js';
 import type { CachedFunction, CachedManyFunction, InvalidatesFunction } from './dialect.js';
 import { makeInvalidates } from './invalidates.js';
 import { findCachedMethod } from './metadata.js';
@@ -26,11 +27,11 @@ import { findCachedMethod } from './metadata.js';
 /** A cache. Make one with {@link createCache}. Its functions that are properties need no `this`. */
 export class Cache<Tag extends string = string> extends CacheManager<Tag> {
   /** `@Cached`, bound to this cache. */
-  readonly Cached: CachedFunction<Tag> = makeCached<Tag>(this[methodHost]);
+  readonly Cached: CachedFunction<Tag> = makeCached<Tag>(this[methodHost], () => this);
   /** `@CachedMany`, bound to this cache. */
-  readonly CachedMany: CachedManyFunction<Tag> = makeCachedMany<Tag>(this[methodHost]);
+  readonly CachedMany: CachedManyFunction<Tag> = makeCachedMany<Tag>(this[methodHost], () => this);
   /** `@Invalidates`, bound to this cache. */
-  readonly Invalidates: InvalidatesFunction<Tag> = makeInvalidates<Tag>(this[methodHost]);
+  readonly Invalidates: InvalidatesFunction<Tag> = makeInvalidates<Tag>(this[methodHost], () => this);
 
   /**
    * Removes the entry of one call: `forget(service, 'find', [id])`, or `forget(this, this.#load, [id])` inside the class.
@@ -60,6 +61,22 @@ export class Cache<Tag extends string = string> extends CacheManager<Tag> {
    */
   readonly keyOf: OneCall<string> = (service: object, method: unknown, args: readonly unknown[]) =>
     cachedMethod(service, method, 'keyOf').keyOf(service, args);
+
+  override wrap<F extends AsyncMethod>(
+    name: string,
+    fn: F,
+    options: Omit<CachedOptions<undefined, F, Tag>, 'name' | 'per'> = {},
+  ): WrappedFunction<F> {
+    const wrapped = super.wrap(name, fn, options);
+    declareWrapped({
+      name,
+      options: { ...options, name } as AnyCachedOptions,
+      original: fn,
+      wrapper: wrapped,
+      cache: () => this,
+    });
+    return wrapped;
+  }
 }
 
 function cachedMethod(service: object, method: unknown, where: string): CachedMethodHandle {
@@ -181,7 +198,7 @@ const defaultHost: MethodHost = {
  * }
  * ```
  */
-export const Cached: CachedFunction = makeCached(defaultHost);
+export const Cached: CachedFunction = makeCached(defaultHost, () => standing);
 
 /**
  * Caches each item that a method gives for its ids, in the default cache. The method runs for the missing ids alone.
@@ -196,7 +213,7 @@ export const Cached: CachedFunction = makeCached(defaultHost);
  * }
  * ```
  */
-export const CachedMany: CachedManyFunction = makeCachedMany(defaultHost);
+export const CachedMany: CachedManyFunction = makeCachedMany(defaultHost, () => standing);
 
 /**
  * Invalidates tags after a method has settled, in the default cache.
@@ -211,4 +228,4 @@ export const CachedMany: CachedManyFunction = makeCachedMany(defaultHost);
  * }
  * ```
  */
-export const Invalidates: InvalidatesFunction = makeInvalidates(defaultHost);
+export const Invalidates: InvalidatesFunction = makeInvalidates(defaultHost, () => standing);

@@ -4,6 +4,7 @@ import { CacheConfigError } from '../base/errors.js';
 import type { CachedMethodHandle, MethodHost } from '../cache/host.js';
 import type { AsyncMethod } from '../cache/options.js';
 import { checkCachedOptions, type AnyCachedOptions } from '../cache/policy.js';
+import { declareMethod } from './declared.js';
 import {
   methodDecorator,
   refuseBare,
@@ -17,40 +18,55 @@ import { cacheMetadata, hasPlace, recordCached, recordCachedMany, rememberPlace 
 
 /** What the two decorators do not share. */
 interface Kind {
+  readonly kind: 'cached' | 'cachedMany';
   readonly name: '@Cached' | '@CachedMany';
   readonly handle: (host: MethodHost, method: DecoratedMethod, options: AnyCachedOptions) => CachedMethodHandle;
   readonly record: typeof recordCached;
 }
 
 const one: Kind = {
+  kind: 'cached',
   name: '@Cached',
   handle: (host, { source, where }, options) => host.cached(source, options, where),
   record: recordCached,
 };
 
 const many: Kind = {
+  kind: 'cachedMany',
   name: '@CachedMany',
   handle: (host, { source, where }, options) => host.cachedMany(source, options, where),
   record: recordCachedMany,
 };
 
+/** Whose decorator it is; undefined for the default cache where there is none yet. */
+type CacheOf = () => object | undefined;
+
+const unset: CacheOf = () => undefined;
+
 /** The `@Cached` of a cache. It needs no `this`. */
-export function makeCached<Tag extends string = string>(host: MethodHost): CachedFunction<Tag> {
+export function makeCached<Tag extends string = string>(host: MethodHost, cache: CacheOf = unset): CachedFunction<Tag> {
   // The public type says what the arguments are; the decorated method's own types say the rest.
-  return make(host, one) as CachedFunction<Tag>;
+  return make(host, one, cache) as CachedFunction<Tag>;
 }
 
 /** The `@CachedMany` of a cache. It needs no `this`. */
-export function makeCachedMany<Tag extends string = string>(host: MethodHost): CachedManyFunction<Tag> {
-  return make(host, many) as CachedManyFunction<Tag>;
+export function makeCachedMany<Tag extends string = string>(
+  host: MethodHost,
+  cache: CacheOf = unset,
+): CachedManyFunction<Tag> {
+  return make(host, many, cache) as CachedManyFunction<Tag>;
 }
 
-function make(host: MethodHost, kind: Kind): unknown {
+function make(host: MethodHost, kind: Kind, cache: CacheOf): unknown {
   return (...args: unknown[]): DualMethodDecorator<unknown, AsyncMethod> => {
     refuseBare(kind.name, args);
     const options = cachedOptions(kind.name, args);
     const weave = weaver(host, kind, options);
-    return methodDecorator(kind.name, weave);
+    return methodDecorator(kind.name, (method) => {
+      const wrapper = weave(method);
+      declareMethod(method, { kind: kind.kind, options, wrapper, cache });
+      return wrapper;
+    });
   };
 }
 

@@ -3,6 +3,7 @@
 import type { MethodHost } from '../cache/host.js';
 import type { AsyncMethod } from '../cache/options.js';
 import { checkInvalidatesOptions, type AnyInvalidatesOptions } from '../cache/policy.js';
+import { declareMethod } from './declared.js';
 import {
   methodDecorator,
   refuseBare,
@@ -14,11 +15,18 @@ import {
 import { recordInvalidates } from './metadata.js';
 
 /** The `@Invalidates` of a cache. It needs no `this`. */
-export function makeInvalidates<Tag extends string = string>(host: MethodHost): InvalidatesFunction<Tag> {
+export function makeInvalidates<Tag extends string = string>(
+  host: MethodHost,
+  cache: () => object | undefined = () => undefined,
+): InvalidatesFunction<Tag> {
   const invalidates = (...args: unknown[]): DualMethodDecorator<unknown, AsyncMethod> => {
     refuseBare('@Invalidates', args);
     const options = invalidatesOptions(args[0]);
-    return methodDecorator('@Invalidates', (method) => weave(host, method, options));
+    return methodDecorator('@Invalidates', (method) => {
+      const wrapper = weave(host, method, options);
+      declareMethod(method, { kind: 'invalidates', options, wrapper, cache });
+      return wrapper;
+    });
   };
   // The public type says what the argument is; the decorated method's own types say the rest.
   return invalidates as InvalidatesFunction<Tag>;

@@ -13,7 +13,16 @@ import { pathToFileURL } from 'node:url';
 import { isCacheConfigError } from '../base/errors.js';
 import { audit } from './cli/audit.js';
 import { check } from './cli/check.js';
-import { type Command, helpOf, readArguments, type Terminal, UsageError } from './cli/command.js';
+import {
+  type Command,
+  type Given,
+  helpOf,
+  type Printed,
+  readArguments,
+  type Request,
+  type Terminal,
+  UsageError,
+} from './cli/command.js';
 import { explain } from './cli/explain.js';
 import { invalidate } from './cli/invalidate.js';
 import { StoreError } from './cli/store.js';
@@ -35,6 +44,7 @@ const commands: readonly Command[] = [
       tag: { value: 'tag', about: "A tag of a row, such as 'city:{id}'; once for each tag", isMultiple: true },
       channel: { value: 'name', about: 'What the triggers notify; cachette unless stated' },
       drop: { about: 'Prints the SQL that removes them' },
+      json: { about: 'Prints JSON' },
     },
     examples: [
       "--table cities --tag 'city:{id}' --tag 'country:{country}' | psql -1 shop",
@@ -42,64 +52,96 @@ const commands: readonly Command[] = [
       '--table cities --drop | psql -1 shop',
     ],
     run: (given) => {
-      const target = { table: given.text('table') ?? '', channel: given.text('channel') };
-      if (given.isOn('drop')) return dropTriggersSql(target);
-      const tags = given.texts('tag');
-      if (tags.length === 0)
-        throw new UsageError("--tag is missing: write --tag 'city:{id}', or --drop", ['postgres', 'triggers']);
-      return triggersSql({ ...target, tags });
+      const sql = sqlOf(given);
+      return given.isOn('json') ? `${JSON.stringify({ sql })}\n` : sql;
     },
   },
 ];
+
+function sqlOf(given: Given): string {
+  const target = { table: given.text('table') ?? '', channel: given.text('channel') };
+  if (given.isOn('drop')) return dropTriggersSql(target);
+  const tags = given.texts('tag');
+  if (tags.length === 0)
+    throw new UsageError("--tag is missing: write --tag 'city:{id}', or --drop", ['postgres', 'triggers']);
+  return triggersSql({ ...target, tags });
+}
 
 /** Where the program writes, and what else there is of a terminal. */
 export type Output = Pick<Terminal, 'out' | 'error'> & Partial<Terminal>;
 
 /** A pipe, in which nobody types. */
-const plain: Omit<Terminal, 'out' | 'error'> = {
+const plain: Omit<Terminal, 'out' | 'error' | 'fail'> = {
   load: (path) => import(pathToFileURL(path).href),
+  guard: () => () => {},
   screen: undefined,
   hasColours: false,
   listen: () => () => {},
   stopped: new AbortController().signal,
+  suspend: (resumed) => resumed(),
   env: {},
 };
 
 /** Runs what was typed behind `cachette`; gives the exit code. */
 export async function runCli(args: readonly string[], output: Output): Promise<number> {
-  const terminal: Terminal = { ...plain, ...output };
+  const fail = (problem: unknown): void => void told(problem, { args, terminal });
+  // With its getters: what a terminal has is asked for when it is used, as a window changes its size.
+  const terminal = Object.defineProperties(
+    { ...plain, fail, out: output.out, error: output.error },
+    Object.getOwnPropertyDescriptors(output),
+  );
   try {
     return await answer(args, terminal);
   } catch (problem) {
-    return told(problem, terminal);
+    return told(problem, { args, terminal });
   }
 }
 
 async function answer(args: readonly string[], terminal: Terminal): Promise<number> {
-  if (args[0] === '--version') {
-    terminal.out(`${version()}\n`);
-    return 0;
-  }
   const request = readArguments(commands, { args, env: terminal.env });
-  const printed =
-    request.kind === 'help' ? helpOf(commands, request.words) : await request.command.run(request.given, terminal);
+  const printed = await answerTo(request, terminal);
   const { text, exitCode } = typeof printed === 'string' ? { text: printed, exitCode: 0 } : printed;
   terminal.out(text);
   return exitCode;
 }
 
-function told(problem: unknown, { error }: Terminal): number {
+function answerTo(request: Request, terminal: Terminal): Printed | Promise<Printed> {
+  if (request.kind === 'version') return `${version()}\n`;
+  if (request.kind === 'run') return request.command.run(request.given, terminal);
+  const text = helpOf(commands, request.words);
+  return request.isMistake ? { text, exitCode: 2 } : text;
+}
+
+interface Told {
+  /** For programs. */
+  readonly code: 'usage' | 'config' | 'unreachable';
+  readonly message: string;
+  readonly exitCode: number;
+  readonly help?: string;
+}
+
+/** In words on stderr, and with `--json` on stdout too, for the program that reads that. */
+function told(problem: unknown, { args, terminal }: { readonly args: readonly string[]; readonly terminal: Terminal }) {
+  const { code, message, exitCode, help = '' } = tellingOf(problem);
+  // The message of a wrong option begins with the place, which is this program.
+  terminal.error(`${message.startsWith('cachette ') ? '' : 'cachette: '}${message}\n${help}`);
+  if (wantsJson(args)) terminal.out(`${JSON.stringify({ error: { code, message } })}\n`);
+  return exitCode;
+}
+
+function tellingOf(problem: unknown): Told {
+  if (problem instanceof StoreError) return { code: 'unreachable', message: problem.message, exitCode: 3 };
   if (problem instanceof UsageError) {
-    error(`cachette: ${problem.message}\nFor help: ${['cachette', ...problem.words, '--help'].join(' ')}\n`);
-    return 2;
-  }
-  if (problem instanceof StoreError) {
-    error(`cachette: ${problem.message}\n`);
-    return 3;
+    const help = `For help: ${['npx cachette', ...problem.words, '--help'].join(' ')}\n`;
+    return { code: 'usage', message: problem.message, exitCode: 2, help };
   }
   if (!isCacheConfigError(problem)) throw problem;
-  error(`cachette: ${problem.message}\n`);
-  return 2;
+  return { code: 'config', message: problem.message, exitCode: 2 };
+}
+
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
 function version(): string {
@@ -109,6 +151,8 @@ function version(): string {
 
 /** What a module of the user's has started would keep the process alive. */
 async function main(): Promise<never> {
+  // Should the program end before its time, nothing was done.
+  process.exitCode = 2;
   const exitCode = await runCli(process.argv.slice(2), processTerminal());
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))));
   process.exit(exitCode);

@@ -37,10 +37,15 @@ export interface StoreBus extends Bus {
   /** The subscription seems to be dead: it is to be made anew. */
   renew?(): void;
   /**
-   * Receives what is sent to {@link everyone} or to this id, and nothing else, until `subscribe`: who remembers nothing can be
+   * Receives what is sent to `everyone` or to this id, and nothing else, until `subscribe`: who remembers nothing can be
    * asked how it is, and no announcement has to wait for it. Absent where the bus cannot: then only who subscribes is asked.
    */
   attend?(id: string, subscriber: Pick<BusSubscriber, 'message'>): void;
+  /**
+   * The names of this store's channels on which some process attends or has subscribed, in no order: by them a misspelt
+   * namespace is noticed. Absent where the bus cannot tell.
+   */
+  channels?(): Promise<readonly string[]>;
 }
 
 /** To whom a question is sent. It is not the id of any process. */

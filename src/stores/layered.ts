@@ -50,6 +50,7 @@ function withoutDeletion(open: NonNullable<Backend['bus']>): NonNullable<Backend
       close: () => bus.close(),
       renew: () => bus.renew?.(),
       ...(bus.attend && { attend: (id, subscriber) => bus.attend?.(id, subscriber) }),
+      ...(bus.channels && { channels: bus.channels.bind(bus) }),
     };
   };
 }

@@ -86,6 +86,13 @@ class RedisBus implements StoreBus {
     return new Link(dial, { ...limits, connectMs: address.connectMs });
   }
 
+  /** Whoever hears anything hears what is sent to everyone. */
+  async channels(): Promise<readonly string[]> {
+    const ending = `}:${everyone}`;
+    const found = await this.#parts.run((connection) => connection.channels(`{*${ending}`));
+    return found.map((channel) => channel.slice(1, -ending.length));
+  }
+
   renew(): void {
     this.#link?.renew();
   }

@@ -83,6 +83,8 @@ export interface RedisConnection extends Connection {
   serverIds(): Promise<readonly string[]>;
   /** The number of subscribers that the message was sent to. */
   publish(channel: string, message: string): Promise<number>;
+  /** Those with subscribers whose names fit. */
+  channels(pattern: string): Promise<readonly string[]>;
   /** Both at one moment of the server. Absent on a cluster, whose keys and channels are on different servers. */
   deleteAndPublish?(keys: readonly string[], channel: string, message: string): Promise<number>;
 }
@@ -148,6 +150,7 @@ async function dialServer(
     serverIds: async () => [runId(await send('INFO', 'server'))],
     health: () => (client.isReady ? 1 : 0),
     publish: (channel, message) => client.publish(channel, message),
+    channels: async (pattern) => (await send('PUBSUB', 'CHANNELS', pattern)) as string[],
     deleteAndPublish: async (keys, channel, message) => {
       const replies = await client
         .multi()
@@ -314,6 +317,7 @@ async function dialCluster(library: Library, address: RedisAddress, line: Line):
     keyv: await overKeyv(clusterAdapter(library, client), address),
     serverIds: () => clusterIds(cluster),
     publish: (channel, message) => client.sPublish(channel, message),
+    channels: (pattern) => clusterChannels(cluster, pattern),
   };
 }
 
@@ -335,6 +339,15 @@ function shareOfSlots({ slots }: Cluster): number {
   let served = 0;
   for (const slot of slots) if (slot?.master.client?.isReady) served += 1;
   return served / slots.length;
+}
+
+/** Each server knows of its own. */
+async function clusterChannels(cluster: Cluster, pattern: string): Promise<readonly string[]> {
+  const channels = cluster.masters.map(async (master) => {
+    const client = await cluster.nodeClient(master);
+    return client.sendCommand<string[]>(['PUBSUB', 'SHARDCHANNELS', pattern]);
+  });
+  return [...new Set((await Promise.all(channels)).flat())];
 }
 
 async function clusterIds(cluster: Cluster): Promise<readonly string[]> {

@@ -80,7 +80,7 @@ it('shows the columns of top', async () => {
   const { args, shown } = example('top');
   const cache = createCache(['memory://?maxEntries=10', redis.uri], { namespace: 'shop', deadline: '5s' });
   await cache.wrap('Products.find', async () => 1, {})();
-  const { out } = await typed(...on(args), '--interval', '10ms');
+  const { out } = await typed(...on(args), '--interval', '100ms');
   const heads = (text: string): string[] =>
     masked(text)
       .split('\n')

@@ -158,27 +158,74 @@ it('tells that there is none, or none of this format', async () => {
     code: 1,
     out: `${key}\nThe next call would be a miss: there is no entry with this key.\n`,
   });
-  await redis.cli('SET', `${namespace}:1:odd`, 'rubbish');
-  expect(await verdictOn(`${namespace}:1:odd`)).toMatchObject({ code: 1, reason: 'undecodable', entry: null });
+  await redis.cli('SET', `${namespace}:1:odd:`, 'rubbish');
+  expect(await verdictOn(`${namespace}:1:odd:`)).toMatchObject({ code: 1, reason: 'undecodable', entry: null });
 });
 
 it('writes out what would steer the terminal', async () => {
-  const key = `${namespace}:1:\u001b[2Jodd`;
+  const { code, error } = await explained(`${namespace}:1:\u001b[2Jodd:`);
+  expect(code).toBe(2);
+  expect(error).toContain('\\u001b[2Jodd');
+  expect(error).not.toContain('\u001b');
+});
+
+it('finds the entry whose quotes the shell has taken', async () => {
+  await find()('1');
+  const key = await stored(`${namespace}:1:Products.find:'1'`);
+  const { code, out } = await explained(`${namespace}:1:Products.find:1`);
+  expect(code).toBe(0);
+  expect(out.split('\n').slice(0, 3)).toEqual([
+    `There is no entry ${namespace}:1:Products.find:1, but one with quotes, which the shell has taken: write "${key}"`,
+    key,
+    'The next call would be a hit.',
+  ]);
+  expect(await verdictOn(`${namespace}:1:Products.find:1`)).toMatchObject({
+    key,
+    typed: `${namespace}:1:Products.find:1`,
+    verdict: 'hit',
+  });
+  const area = cache.wrap('Areas.of', async (a: string, b: number) => `${a} ${b}`, {});
+  await area('x:y', 2);
+  await stored(area.keyOf('x:y', 2));
+  expect(await verdictOn(`${namespace}:1:Areas.of:x:y,2`)).toMatchObject({ key: area.keyOf('x:y', 2) });
+});
+
+it('takes the namespace from the key', async () => {
+  await find()('7');
+  const key = await stored(`${namespace}:1:Products.find:'7'`);
+  expect((await typed('explain', redis.uri, key)).code).toBe(0);
+});
+
+it('says of an entry without a value that nothing was captured, not that all was invalidated', async () => {
+  const late = cache.wrap('late', async () => ({ tag: 'row:1' }), { ttl: '1h', resultTags: ({ tag }) => tag });
+  await late();
+  const key = await stored(late.keyOf());
+  const { verdict, reason, generations } = await verdictOn(key);
+  expect([verdict, reason]).toEqual(['miss', 'tags not captured yet']);
+  expect(new Set((generations as { state: string }[]).map(({ state }) => state))).toEqual(new Set(['not captured']));
   const { out } = await explained(key);
-  expect(out).toContain('\\u001b[2Jodd');
-  expect(out).not.toContain('\u001b');
+  expect(out).toMatch(/ {2}tag row:1 +not captured yet\n/);
+  expect(out).not.toContain('since');
+});
+
+it('says that a tag is shortened', async () => {
+  const tag = `product:${'x'.repeat(200)}`;
+  const long = cache.wrap('long', async () => 1, { ttl: '1h', tags: tag });
+  await long();
+  expect((await explained(await stored(long.keyOf()))).out).toMatch(/tag product:x+~[\w-]{24} \(shortened\) +stands\n/);
 });
 
 it('has colours where the terminal has', async () => {
-  const { out } = await typedIn({ hasColours: true }, 'explain', redis.uri, 'cachette:1:none');
+  const { out } = await typedIn({ hasColours: true }, 'explain', redis.uri, 'cachette:1:none:');
   expect(out).toContain('\u001b[31mThe next call would be a miss');
 });
 
 describe('a mistake', () => {
   it.each([
-    ['shop:1:Products.find:1', "is of the namespace 'shop', and not of 'cachette'; write --namespace shop"],
     ['cachette:9:Products.find:1', 'is of version 9 of what is stored, and this program reads version 1'],
-    ["Products.find:'1'", "begins with no namespace and version; is it 'cachette:1:Products.find:'1''?"],
+    ["Products.find:'1'", `begins with no namespace and version; is it "cachette:1:Products.find:'1'"?`],
+    ['cachette:1:Products.find', "has no ':' behind the method, where the arguments begin; write what cache.keyOf()"],
+    ["cachette:1:Products.find:'a b'", 'holds characters that are in no key; write what cache.keyOf() gives'],
     ['cachette:1:#t:product:1', 'is a generation, and not an entry'],
   ])('of the key %s is told', async (key, message) => {
     const { code, out, error } = await typed('explain', redis.uri, key);
@@ -186,8 +233,16 @@ describe('a mistake', () => {
     expect(error).toContain(message);
   });
 
+  it('of the namespace of a key is told', async () => {
+    const { code, error } = await typed('explain', redis.uri, 'shop:1:Products.find:1', '--namespace', 'big');
+    expect([code, error]).toEqual([
+      2,
+      expect.stringContaining("is of the namespace 'shop', and not of 'big'; write --namespace shop"),
+    ]);
+  });
+
   it('of the namespace is told', async () => {
-    const { code, error } = await typed('explain', redis.uri, 'a b:1:x', '--namespace', 'a b');
+    const { code, error } = await typed('explain', redis.uri, 'a b:1:x:', '--namespace', 'a b');
     expect([code, error]).toEqual([2, expect.stringContaining('cachette explain: namespace')]);
   });
 });
@@ -196,7 +251,7 @@ it.each([
   ['refuses connections', 'redis://:hidden@127.0.0.1:1'],
   ['has another password', () => redis.uri.replace('secret', 'hidden')],
 ])('ends with 3 where the store %s', async (_, uri) => {
-  const { code, out, error } = await typed('explain', typeof uri === 'string' ? uri : uri(), 'cachette:1:x');
+  const { code, out, error } = await typed('explain', typeof uri === 'string' ? uri : uri(), 'cachette:1:x:');
   expect([code, out]).toEqual([3, '']);
   expect(error).toMatch(/^cachette: redis:\/\/:\*\*\*@.* cannot be reached: /);
   expect(error).not.toContain('hidden');

@@ -1,7 +1,8 @@
 /** What snapshots come to, as numbers and as lines. */
 
 import { fleetLines } from '../../../src/integrations/cli/fleet-lines.js';
-import { fleetView } from '../../../src/integrations/cli/fleet-view.js';
+import { fleetView, sorted } from '../../../src/integrations/cli/fleet-view.js';
+import { Presence } from '../../../src/integrations/cli/presence.js';
 import { snapshotOf, statsOf } from './hand-made.js';
 
 const load = (p95Ms: number) => ({ count: 1, errors: 0, meanMs: 0, p50Ms: 0, p95Ms, p99Ms: 0, maxMs: 0 });
@@ -89,6 +90,75 @@ describe('a view', () => {
   });
 });
 
+describe('sorting', () => {
+  const methods = {
+    often: statsOf({ calls: 9, hits: 9, hitRate: 1 }),
+    bad: statsOf({ calls: 3, hits: 1, misses: 2, savedMs: 1 }),
+    slow: statsOf({ calls: 2, hits: 1, misses: 1, loads: load(900), savedMs: 7 }),
+    never: statsOf({ calls: 0 }),
+  };
+  const view = fleetView(undefined, [snapshotOf(1, {}, { methods })]);
+
+  it.each([
+    ['calls', ['often', 'bad', 'slow', 'never']],
+    ['hit-rate', ['bad', 'slow', 'often', 'never']],
+    ['misses', ['bad', 'slow', 'often', 'never']],
+    ['p95', ['slow', 'often', 'bad', 'never']],
+    ['saved', ['slow', 'bad', 'often', 'never']],
+  ])('by %s has first what is worth a look', (order, names) => {
+    expect(sorted(view, order).methods.map(({ method }) => method)).toEqual(names);
+  });
+});
+
+describe('a process that does not answer', () => {
+  it('is kept for ten seconds, so that the sums do not fall', () => {
+    const presence = new Presence();
+    const [one, two] = [snapshotOf(1, { calls: 100 }), snapshotOf(2, { calls: 50 })];
+    const seen = [
+      presence.seen([one, two], 1_000),
+      presence.seen([one], 5_000),
+      presence.seen([one], 11_000),
+      presence.seen([one], 11_001),
+    ];
+    expect(seen.map((each) => fleetView(undefined, each).total.calls)).toEqual([150, 150, 150, 100]);
+    const { processes, total } = fleetView(seen[0], seen[1]!);
+    expect(processes.map(({ pid, answered, silentMs }) => [pid, answered, silentMs])).toEqual([
+      [1, true, undefined],
+      [2, false, 4_000],
+    ]);
+    expect(total.callsPerSecond).toBe(0);
+    expect(fleetView(undefined, presence.seen([two], 12_000)).processes.map(({ answered }) => answered)).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it('is dimmed', () => {
+    const view = fleetView(undefined, [{ ...snapshotOf(1, {}), silentMs: 4_200 }]);
+    const lines = fleetLines(view, { title: 'a', terminal: { hasColours: true, screen: undefined } });
+    expect(lines[3]).toContain('\u001b[2malpha:1\u001b[0m');
+    expect(lines[3]).toContain('\u001b[2mno answer for 4 s\u001b[0m');
+  });
+});
+
+it('counts the calls of a method that is named all as its own', () => {
+  const at = (ms: number, all: number, other: number) =>
+    snapshotOf(
+      1,
+      { calls: all + other },
+      { at: ms, methods: { all: statsOf({ calls: all }), other: statsOf({ calls: other }) } },
+    );
+  const { methods, total } = fleetView([at(10_000, 0, 0)], [at(11_000, 3, 40)]);
+  expect(methods.map(({ method, callsPerSecond }) => [method, callsPerSecond])).toEqual([
+    ['other', 40],
+    ['all', 3],
+  ]);
+  expect(total.callsPerSecond).toBe(43);
+  const coloured = { hasColours: true, screen: undefined };
+  const lines = fleetLines(fleetView(undefined, [at(1, 3, 40)]), { title: 'a', terminal: coloured });
+  expect(lines.filter((line) => line.includes('\u001b[1mall'))).toEqual([lines.at(-1)]);
+});
+
 describe('its lines', () => {
   const terminal = { hasColours: false, screen: undefined };
   const title = 'redis://a, namespace shop';
@@ -126,6 +196,61 @@ describe('its lines', () => {
     const lines = fleetLines(view, { title, terminal: { hasColours: false, screen: { columns: 80, rows: 20 } } });
     expect(lines).toHaveLength(19);
     expect(lines.at(-1)).toBe('and 39 methods more');
+  });
+
+  it('leave two thirds of the screen to methods and their sum, and show first which process is in a bad way', () => {
+    const broken = { ...snapshotOf(1, {}).answer.stores[1]!, breaker: 'open' as const };
+    const pending = { ...broken, breaker: 'closed' as const, pending: 3 };
+    const now = Array.from({ length: 23 }, (_, i) => snapshotOf(i + 1, { calls: 1 }));
+    now[19] = snapshotOf(20, {}, { stores: [broken] });
+    now[20] = snapshotOf(21, {}, { stores: [pending] });
+    now[21] = snapshotOf(22, {}, { bus: { state: 'untrusted', peers: 0 } });
+    const lines = fleetLines(fleetView(undefined, now), {
+      title,
+      terminal: { hasColours: false, screen: { columns: 120, rows: 24 } },
+    });
+    expect(lines.length).toBeLessThan(24);
+    expect(lines.slice(3, 10).map((line) => line.split(' ', 1)[0])).toEqual(
+      [20, 21, 22, 1, 2, 3, 4].map((pid) => `alpha:${pid}`),
+    );
+    expect(lines[10]).toBe('and 16 processes more');
+    expect(lines.at(-2)).toMatch(/^Products.find /);
+    expect(lines.at(-1)).toMatch(/^all /);
+  });
+
+  it.each([30, 60, 80, 100])('fit into %i columns, and keep the ends of names', (columns) => {
+    const name = 'InternationalWarehouseRepository.findAvailableByRegionAndProduct';
+    const stats = statsOf({ calls: 12_345, missesByReason: { absent: 1 }, loads: load(123), savedMs: 4_000_000 });
+    const view = fleetView(undefined, [snapshotOf(1, {}, { methods: { [name]: stats } })]);
+    const lines = fleetLines(view, { title: 'a', terminal: { hasColours: false, screen: { columns, rows: 30 } } });
+    expect(Math.max(...lines.slice(2).map((line) => line.length))).toBeLessThanOrEqual(columns);
+    const line = lines.find((each) => each.startsWith('Inter'));
+    expect(line).toMatch(/^Inter[A-Za-z]*…[A-Za-z]*uct /);
+    expect(lines.find((each) => each.startsWith('method'))).toContain('calls/s');
+  });
+
+  it('can be scrolled, no further than to the last one', () => {
+    const methods = Object.fromEntries(
+      Array.from({ length: 50 }, (_, i) => [`m${String(i).padStart(2, '0')}`, statsOf({ calls: 50 - i })]),
+    );
+    const view = fleetView(undefined, [snapshotOf(1, {}, { methods })]);
+    const scroll = { offset: 3, page: 0 };
+    const screen = { columns: 120, rows: 20 };
+    const shown = () => fleetLines(view, { title, terminal: { hasColours: false, screen }, scroll });
+    expect(shown().filter((line) => /^m\d/.test(line))[0]).toMatch(/^m03 /);
+    expect(shown().at(-1)).toBe('and 39 methods more, 3 of them above');
+    scroll.offset = 99;
+    expect(
+      shown()
+        .filter((line) => /^m\d/.test(line))
+        .at(-1),
+    ).toMatch(/^m49 /);
+    expect(scroll).toEqual({ offset: 39, page: 11 });
+  });
+
+  it('say why nobody answers', () => {
+    const view = { ...fleetView(undefined, [{ ...snapshotOf(1, {}), silentMs: 4_200 }]), problem: 'it is gone' };
+    expect(fleetLines(view, { title, terminal })[1]).toBe('it is gone');
   });
 
   it('obey nothing that a method is called', () => {

@@ -35,7 +35,7 @@ interface View {
 const top = (...args: string[]) => typed('top', redis.uri, '--namespace', namespace, ...args);
 
 async function view(): Promise<View> {
-  return JSON.parse((await top('--once', '--json', '--interval', '10ms')).out) as View;
+  return JSON.parse((await top('--once', '--json', '--interval', '100ms')).out) as View;
 }
 
 /** A terminal in which `keys` are pressed when something has been drawn. */
@@ -78,7 +78,7 @@ describe('top', () => {
   });
 
   it('prints one table where there is no screen', async () => {
-    const { code, out, error } = await top('--interval', '10ms');
+    const { code, out, error } = await top('--interval', '100ms');
     expect([code, error]).toEqual([0, '']);
     expect(out).toMatch(/^redis:\/\/:\*\*\*@127.0.0.1:\d+, namespace fleet-\d+, 2 processes\n/);
     expect(out).toMatch(/\nProducts.find +\d/);
@@ -87,11 +87,37 @@ describe('top', () => {
 
   it('draws on a screen until q is pressed, and leaves it as it was', async () => {
     const terminal = screen((shown, key) => shown.split('\u001b[H').length > 3 && key('q'));
-    const { code } = await typedIn(terminal, 'top', redis.uri, '--namespace', namespace, '--interval', '20ms');
+    const { code } = await typedIn(terminal, 'top', redis.uri, '--namespace', namespace, '--interval', '100ms');
     expect(code).toBe(0);
     expect(terminal.shown.startsWith('\u001b[?1049h')).toBe(true);
     expect(terminal.shown.endsWith('\u001b[?1049l')).toBe(true);
     expect(terminal.shown).toContain('Products.find');
+  });
+
+  it('scrolls, and can be put aside and taken up again', async () => {
+    const resumed: (() => void)[] = [];
+    const terminal = screen((shown, key) => {
+      const frames = shown.split('\u001b[H').length - 1;
+      if (frames === 1) key('\u001b[B');
+      if (frames === 2 && resumed.length === 0) key('\u001a');
+      if (frames === 3) key('q');
+    });
+    const suspend = (resume: () => void): void => {
+      resumed.push(resume);
+      setImmediate(resume);
+    };
+    const { code } = await typedIn(
+      { ...terminal, out: terminal.out, suspend },
+      'top',
+      redis.uri,
+      '--namespace',
+      namespace,
+      '--interval',
+      '1h',
+    );
+    expect([code, resumed.length]).toEqual([0, 1]);
+    expect(terminal.shown.split('\u001b[?1049h')).toHaveLength(3);
+    expect(terminal.shown.split('\u001b[?1049l')).toHaveLength(3);
   });
 
   it.each(['\u0003', 'stop'])('ends by %j too', async (ending) => {
@@ -128,7 +154,7 @@ describe('top', () => {
       namespace,
       '--json',
       '--interval',
-      '50ms',
+      '100ms',
     );
     const rates = lines.map(
       (line) => (JSON.parse(line) as { total: { callsPerSecond?: number } }).total.callsPerSecond,
@@ -158,7 +184,16 @@ it('sees processes without memory in front of the store, also before their first
   const load = plain.wrap('Rates.of', async () => 1.08, { ttl: '1h' });
   await load();
   await load();
-  const { code, out } = await typed('top', redis.uri, '--namespace', 'plain', '--json', '--once', '--interval', '10ms');
+  const { code, out } = await typed(
+    'top',
+    redis.uri,
+    '--namespace',
+    'plain',
+    '--json',
+    '--once',
+    '--interval',
+    '100ms',
+  );
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({
     processes: expect.arrayContaining([
@@ -167,7 +202,7 @@ it('sees processes without memory in front of the store, also before their first
     ]),
     methods: [{ method: 'Rates.of', calls: 2, hitsByTier: { store: 1 } }],
   });
-  const lines = await typed('top', redis.uri, '--namespace', 'plain', '--once', '--interval', '10ms');
+  const lines = await typed('top', redis.uri, '--namespace', 'plain', '--once', '--interval', '100ms');
   expect(lines.out).toMatch(/ idle, 0 peers +closed +0 +- /);
   await Promise.all([plain.close(), off.close()]);
 });
@@ -205,9 +240,13 @@ it.each(['top', 'audit'])('%s ends with 1 where no process answers', async (comm
     redis.uri,
     '--namespace',
     'lonely',
-    ...(command === 'top' ? ['--interval', '10ms'] : []),
+    ...(command === 'top' ? ['--interval', '100ms'] : []),
   );
-  expect([code, out]).toEqual([1, expect.stringContaining("No process answers in the namespace 'lonely': ")]);
+  expect([code, out]).toEqual([
+    1,
+    expect.stringContaining("No process answers in the namespace 'lonely'; there are: "),
+  ]);
+  expect(out).toContain('another');
   await cache.close();
 });
 
@@ -223,7 +262,43 @@ it.each([
   [['top', 'redis://127.0.0.1:1'], 3, 'redis://127.0.0.1:1 cannot be reached'],
   [['audit', 'redis://127.0.0.1:1'], 3, 'redis://127.0.0.1:1 cannot be reached'],
   [['top', 'redis://127.0.0.1:1', '--interval', 'soon'], 2, 'cachette top --interval'],
+  [['top', 'redis://127.0.0.1:1', '--interval', '10ms'], 2, "--interval is from 100ms to 1h, and not '10ms'"],
+  [['top', 'redis://127.0.0.1:1', '--interval', 'Infinity'], 2, 'cachette top --interval'],
+  [['top', 'redis://127.0.0.1:1', '--interval', '2h'], 2, "--interval is from 100ms to 1h, and not '2h'"],
+  [['top', 'redis://127.0.0.1:1', '--sort', 'mises'], 2, "there is no order 'mises'; did you mean 'misses'?"],
 ])('%j ends with %i', async (args, exitCode, message) => {
   const { code, error } = await typed(...args);
   expect([code, error]).toEqual([exitCode, expect.stringContaining(message)]);
 });
+
+it('says that the store cannot be reached, and not that nobody is there', async () => {
+  const own = await startRedis({});
+  const cache = createCache(own.uri, { namespace: 'shop' });
+  const load = cache.wrap('Rates.of', async () => 1.08, {});
+  await load();
+  const stopping = new AbortController();
+  const views: { processes: { answered: boolean }[]; total: { calls: number }; problem?: string }[] = [];
+  const out = (text: string): void => {
+    if (text === '') return;
+    const view = JSON.parse(text) as (typeof views)[number];
+    views.push(view);
+    if (view.processes.length === 1 && views.length < 10 && !view.problem) void own.stop();
+    if (view.problem || views.length > 50) stopping.abort();
+  };
+  await typedIn(
+    { out, stopped: stopping.signal },
+    'top',
+    own.uri,
+    '--namespace',
+    'shop',
+    '--json',
+    '--interval',
+    '100ms',
+  );
+  expect(views.at(-1)).toMatchObject({
+    processes: [{ answered: false }],
+    total: { calls: 1 },
+    problem: expect.stringMatching(/^redis:\/\/127.0.0.1:\d+ cannot be reached, since \d s$/),
+  });
+  await cache.close();
+}, 30_000);

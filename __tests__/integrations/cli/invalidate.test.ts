@@ -1,8 +1,8 @@
 /** What `cachette invalidate` does on a real server. */
 
 import { type Cache, createCache } from 'cachette';
-import { type RedisTestServer, startMemcached, startRedis } from '../../support/servers.js';
-import { typed } from './typed.js';
+import { type RedisTestServer, startMemcached, startRedis, until } from '../../support/servers.js';
+import { typed, typedIn } from './typed.js';
 
 let redis: RedisTestServer;
 let cache: Cache;
@@ -31,7 +31,7 @@ it('invalidates tags, also in the memory of a process', async () => {
   expect(await outcomeOf(() => find('1'))).toBe('hit');
   expect(await run('product:1', 'product:2')).toEqual({
     code: 0,
-    out: 'Invalidated 2 tags (product:1, product:2): done.\n',
+    out: 'Invalidated 2 tags (product:1, product:2): done, told 1 process.\n',
     error: '',
   });
   expect(await Promise.all(['1', '2', '3'].map((id) => outcomeOf(() => find(id))))).toEqual(['miss', 'miss', 'hit']);
@@ -40,20 +40,50 @@ it('invalidates tags, also in the memory of a process', async () => {
 it('makes them old with --expire', async () => {
   const rates = cache.wrap('rates', async () => 1, { tags: 'rates', staleWhileRevalidate: '1h' });
   await rates();
-  expect((await run('rates', '--expire')).out).toBe('Expired 1 tag (rates): done.\n');
+  expect((await run('rates', '--expire')).out).toBe('Expired 1 tag (rates): done, told 1 process.\n');
   expect(await outcomeOf(rates)).toBe('stale');
 });
 
 it('clears the namespace with --clear --yes', async () => {
   const all = cache.wrap('all', async () => 1, {});
   await all();
-  expect(await run('--clear', '--yes')).toMatchObject({ code: 0, out: 'Invalidated everything: done.\n' });
+  expect(await run('--clear', '--yes')).toMatchObject({
+    code: 0,
+    out: 'Invalidated everything: done, told 1 process.\n',
+  });
   expect(await outcomeOf(all)).toBe('miss');
 });
 
 it('gives JSON', async () => {
   const { out } = await run('product:1', '--json');
-  expect(JSON.parse(out)).toEqual({ status: 'done', kind: 'invalidate', tags: ['product:1'] });
+  expect(JSON.parse(out)).toEqual({ status: 'done', kind: 'invalidate', tags: ['product:1'], processes: 1 });
+});
+
+it('says that nobody is in a namespace, and in which ones there are processes', async () => {
+  const others = ['shop', 'big'].map((name) => createCache(redis.uri, { namespace: name }));
+  await Promise.all(others.map((each) => each.get('greeting')));
+  const lost = (...args: string[]) => typed('invalidate', redis.uri, 'product:1', '--namespace', 'sohp', ...args);
+  await until('both listen', async () => (await lost()).out.includes(': shop, big'));
+  expect(await lost()).toMatchObject({
+    code: 0,
+    out: `Invalidated 1 tag (product:1): done, but no process is in the namespace 'sohp'; there are: shop, big, ${namespace}.\n`,
+  });
+  expect(JSON.parse((await lost('--json')).out)).toMatchObject({ status: 'done', processes: 0 });
+  await Promise.all(others.map((each) => each.close()));
+});
+
+it('warns of what looks like a pattern', async () => {
+  const { code, error } = await run('product:*');
+  expect([code, error]).toEqual([
+    0,
+    "cachette: the tag 'product:*' is taken as it stands: '*' is no pattern in a tag\n",
+  ]);
+});
+
+it('takes the URI from the environment', async () => {
+  const env = { CACHETTE_URL: redis.uri };
+  const { out } = await typedIn({ env }, 'invalidate', 'product:1', '--namespace', namespace);
+  expect(out).toBe('Invalidated 1 tag (product:1): done, told 1 process.\n');
 });
 
 it('takes memcached, which has no bus', async () => {

@@ -2,7 +2,7 @@
 
 import type { Answered, Audit, Finding } from '../../base/insight.js';
 import type { Command, Given, Printed, Terminal } from './command.js';
-import { placeOf, storeOptions, unreachable, uriOrEnvironment } from './store.js';
+import { placeOf, storeOptions, unreachable, uriArgument } from './store.js';
 import { counted, type Paint, paintFor, printable, shownMs } from './text.js';
 
 const words = ['audit'];
@@ -10,7 +10,7 @@ const words = ['audit'];
 export const audit: Command = {
   words,
   about: 'Asks every process what it would change about its cache, and tells what that would bring',
-  arguments: [uriOrEnvironment],
+  arguments: [uriArgument],
   options: storeOptions,
   examples: ['redis://localhost:6379 --namespace shop', "redis://localhost:6379 --json | jq '.findings[0]'"],
   exits: { 1: 'No process answers', ...unreachable },
@@ -20,12 +20,17 @@ export const audit: Command = {
 async function run(given: Given, terminal: Terminal): Promise<Printed> {
   const { nobody, withFleet } = await import('./fleet.js');
   const place = placeOf(given, words);
-  const answers = await withFleet(place, (fleet) => fleet.audits());
+  const { answers, missing } = await withFleet(place, async (fleet) => {
+    const all = await fleet.audits();
+    return { answers: all, missing: all.length === 0 ? await nobody(place, fleet) : '' };
+  });
   const merged = mergedAudit(answers);
-  if (given.isOn('json'))
-    return { text: `${JSON.stringify(merged, undefined, 2)}\n`, exitCode: answers.length === 0 ? 1 : 0 };
-  if (answers.length === 0) return { text: nobody(place), exitCode: 1 };
-  return auditText(merged, paintFor(terminal));
+  const exitCode = answers.length === 0 ? 1 : 0;
+  if (given.isOn('json')) {
+    terminal.error(missing);
+    return { text: `${JSON.stringify(merged, undefined, 2)}\n`, exitCode };
+  }
+  return { text: missing || auditText(merged, paintFor(terminal)), exitCode };
 }
 
 /** The same of several processes once. */

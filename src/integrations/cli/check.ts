@@ -1,57 +1,50 @@
 /** `cachette check`: what is probably wrong with the decorators of a project. */
 
-import { resolve } from 'node:path';
-
 import { nearest } from '../../base/suggest.js';
-import type { CacheMetadata } from '../../decorators/metadata.js';
+import { type Problem, rules } from './check-problem.js';
 import { type Command, type Given, type Printed, type Terminal, UsageError } from './command.js';
-import type { DecoratedMethod, LoadedModule } from './decorated.js';
-import { joined, type TagKinds, tagKindsOf } from './tag-kinds.js';
+import type { DecoratedMethod } from './decorated.js';
 import { counted, paintFor, printable } from './text.js';
 
 const words = ['check'];
 
 export const check: Command = {
   words,
-  about: 'Loads modules and tells what is probably wrong with the decorators of the classes that they export',
+  about: 'Loads modules and tells what is probably wrong with what they decorate and wrap',
   arguments: [
-    { name: 'FILE', about: 'A module: .js, .mjs, .cjs, or .ts where the runtime takes that', isMultiple: true },
+    {
+      name: 'FILE',
+      about:
+        'A module, a folder of modules, or a pattern in quotes: .js, .mjs, .cjs, and .ts where the project has tsx (npm install -D tsx)',
+      isMultiple: true,
+    },
   ],
   options: {
     skip: { value: 'rule', about: 'Leaves out a rule: names, ttl or tags; once for each', isMultiple: true },
     verbose: { about: 'Also tells what cannot be told' },
+    timeout: { value: 'duration', about: 'How long a module may take to be loaded; 30s unless stated' },
     json: { about: 'Prints JSON' },
   },
-  examples: ['dist/*.js', 'dist/products.js dist/orders.js --skip names', "--json $(find dist -name '*.service.js')"],
-  exits: { 0: 'Nothing was found', 1: 'Something was found' },
+  examples: ['dist', 'src/products.ts src/orders.ts --skip names', "--json 'dist/**/*.service.js'"],
+  exits: {
+    0: 'Nothing was found',
+    1: 'Something was found',
+    2: 'What was typed is wrong, or nothing could be checked',
+  },
   run,
 };
 
-const rules = ['names', 'ttl', 'tags'] as const;
-type Rule = (typeof rules)[number];
-
-interface Problem {
-  readonly file: string;
-  readonly method: string;
-  readonly rule: Rule;
-  readonly message: string;
-  /** It may be right: what would tell is not in the text. */
-  readonly isDoubt?: boolean;
-}
-
 async function run(given: Given, terminal: Terminal): Promise<Printed> {
   const skipped = skippedRules(given.texts('skip'));
-  const { decoratedMethods } = await import('./decorated.js');
-  const methods = decoratedMethods(await loaded(given.arguments('FILE'), terminal));
-  const order = new Map(methods.map(({ name }, at) => [name, at]));
-  const all = [...methods.flatMap(nameProblems), ...methods.flatMap(ttlProblems), ...tagProblems(methods)].sort(
-    (a, b) => (order.get(a.method) ?? 0) - (order.get(b.method) ?? 0),
-  );
-  const shown = all.filter(({ rule, isDoubt }) => !skipped.includes(rule) && (!isDoubt || given.isOn('verbose')));
-  const findings = shown.filter(({ isDoubt }) => !isDoubt).length;
+  const methods = await methodsIn(given, terminal);
+  const all = (await problemsOf(methods)).filter(({ rule }) => !skipped.includes(rule));
+  const findings = all.filter(({ isDoubt }) => !isDoubt).length;
+  const doubts = all.length - findings;
+  const isVerbose = given.isOn('verbose');
+  const problems = all.filter(({ isDoubt }) => isVerbose || !isDoubt).map(plain);
   const text = given.isOn('json')
-    ? `${JSON.stringify({ methods: methods.length, problems: shown.map(plain) }, undefined, 2)}\n`
-    : told(shown, methods.length, terminal);
+    ? `${JSON.stringify({ methods: methods.length, doubts, problems }, undefined, 2)}\n`
+    : told({ problems, methods: methods.length, findings, doubts, isVerbose }, terminal);
   return { text, exitCode: findings === 0 ? 0 : 1 };
 }
 
@@ -65,132 +58,61 @@ function skippedRules(names: readonly string[]): readonly string[] {
   );
 }
 
-/** One after the other: a module that fails is the one that is told. */
-async function loaded(files: readonly string[], { load }: Terminal): Promise<LoadedModule[]> {
-  const modules: LoadedModule[] = [];
-  for (const file of files) {
-    try {
-      modules.push({ file, exports: await load(resolve(file)) });
-    } catch (error) {
-      throw new UsageError(`${printable(file)} cannot be loaded: ${printable(firstLine(error))}${advice(file)}`, words);
-    }
-  }
-  return modules;
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).split('\n', 1)[0] ?? '';
-}
-
-function advice(file: string): string {
-  return /\.[cm]?tsx?$/.test(file) ? '; give what the compiler has made of it, such as dist/products.js' : '';
-}
-
-function nameProblems({ file, name, metadata, isInherited }: DecoratedMethod): Problem[] {
-  const options = metadata.cached ?? metadata.cachedMany;
-  if (!options || options.name !== undefined) return [];
-  const instead = isInherited
-    ? 'have the minifier keep the names of classes, as others inherit the method'
-    : `write name: '${name}', or have the minifier keep the names of classes`;
-  const message = `its keys begin with the name of the class, which a minifier changes from build to build: ${instead}`;
-  return [{ file, method: name, rule: 'names', message }];
-}
-
-function ttlProblems({ file, name, metadata }: DecoratedMethod): Problem[] {
-  const options = metadata.cached ?? metadata.cachedMany;
-  if (!options || options.ttl !== undefined) return [];
-  const message =
-    "no ttl is given, so the cache's default applies, 5m unless createCache says otherwise: write one, such as ttl: '5m'";
-  return [{ file, method: name, rule: 'ttl', message }];
-}
-
-interface Tagged extends DecoratedMethod {
-  readonly tags: TagKinds;
-}
-
-function tagProblems(methods: readonly DecoratedMethod[]): Problem[] {
-  const cached = tagged(methods, ({ cached: one, cachedMany }) => [one ?? cachedMany]);
-  const invalidating = tagged(methods, ({ invalidates }) => invalidates ?? []);
-  const has = joined(cached.map(({ tags }) => tags));
-  const invalidated = joined(invalidating.map(({ tags }) => tags));
-  const unclear = [...cached, ...invalidating].filter(({ tags }) => !tags.isAll);
-  return [
-    ...neverInvalidated(cached, has, invalidated),
-    ...pointless(invalidating, has, invalidated),
-    ...unclear.map(unknown),
-  ];
-}
-
-type HasTags = { readonly tags?: unknown; readonly resultTags?: unknown } | undefined;
-
-function tagged(
-  methods: readonly DecoratedMethod[],
-  optionsOf: (metadata: CacheMetadata) => readonly HasTags[],
-): Tagged[] {
-  return methods
-    .map((method) => ({ method, options: optionsOf(method.metadata).filter((options) => options !== undefined) }))
-    .filter(({ options }) => options.length > 0)
-    .map(({ method, options }) => ({
-      ...method,
-      tags: joined(options.flatMap(({ tags, resultTags }) => [tagKindsOf(tags), tagKindsOf(resultTags)])),
-    }));
-}
-
-function neverInvalidated(cached: readonly Tagged[], has: TagKinds, invalidated: TagKinds): Problem[] {
-  const alone = without(invalidated, has);
-  return each(cached, invalidated, (kind) => ({
-    message: `no @Invalidates of these modules invalidates its tags '${printable(kind)}'${hint(kind, alone)}`,
-    isDoubt: !invalidated.isAll,
-  }));
-}
-
-/** A word that is nearly the same is a mistake even where others cannot be told. */
-function pointless(invalidating: readonly Tagged[], has: TagKinds, invalidated: TagKinds): Problem[] {
-  const known = [...without(has, invalidated), ...has.kinds];
-  return each(invalidating, has, (kind) => {
-    const meant = hint(kind, known);
-    const message = `it invalidates the tags '${printable(kind)}', which no cached method of these modules has${meant}`;
-    return { message, isDoubt: !has.isAll && meant === '' };
-  });
-}
-
-function without({ kinds }: TagKinds, others: TagKinds): string[] {
-  return kinds.filter((kind) => !others.kinds.includes(kind));
-}
-
-/** A problem for each kind of tags of `methods` that is not among `known`. */
-function each(
-  methods: readonly Tagged[],
-  known: TagKinds,
-  tell: (kind: string) => Pick<Problem, 'message' | 'isDoubt'>,
-): Problem[] {
-  return methods.flatMap(({ file, name, tags }) =>
-    without(tags, known).map((kind) => ({ file, method: name, rule: 'tags' as const, ...tell(kind) })),
+/** Where there is none, nothing was checked: no modules were meant that decorate nothing. */
+async function methodsIn(given: Given, terminal: Terminal): Promise<DecoratedMethod[]> {
+  const [{ durationMs }, { loadModules }, { modulesIn }, { decoratedMethods }] = await Promise.all([
+    import('../../base/duration.js'),
+    import('./load.js'),
+    import('./modules.js'),
+    import('./decorated.js'),
+  ]);
+  const limitMs = durationMs((given.text('timeout') ?? '30s') as '30s', 'cachette check --timeout');
+  const files = modulesIn(given.arguments('FILE'), words);
+  const methods = decoratedMethods(await loadModules({ files, limitMs, words }, terminal));
+  if (methods.length > 0) return methods;
+  throw new UsageError(
+    `${counted(files.length, 'module was', 'modules were')} loaded, and nothing in them is decorated or wrapped: give the modules in which @Cached, @Invalidates or cache.wrap stand, or their folder, such as dist`,
+    words,
   );
 }
 
-/** Short words are near to each other by chance. */
-function hint(kind: string, known: readonly string[]): string {
-  const meant = kind.length < 4 ? undefined : nearest(kind, known);
-  return meant === undefined ? '' : `; did you mean '${printable(meant)}'?`;
+async function problemsOf(methods: readonly DecoratedMethod[]): Promise<Problem[]> {
+  const [{ nameProblems }, { tagProblems }] = await Promise.all([
+    import('./check-names.js'),
+    import('./check-tags.js'),
+  ]);
+  const order = new Map(methods.map(({ file, name }, at) => [`${file} ${name}`, at]));
+  const place = ({ file, method }: Problem): number => order.get(`${file} ${method}`) ?? 0;
+  const all = [...nameProblems(methods), ...methods.flatMap(ttlProblems), ...tagProblems(methods)];
+  return all.sort((a, b) => place(a) - place(b));
 }
 
-function unknown({ file, name }: Tagged): Problem {
-  const message = 'which tags its function gives cannot be told from its text';
-  return { file, method: name, rule: 'tags', message, isDoubt: true };
+function ttlProblems({ file, name, cached }: DecoratedMethod): Problem[] {
+  if (!cached || cached.options.ttl !== undefined) return [];
+  const message =
+    "no ttl is given, so the cache's default applies, 5m unless createCache says otherwise: write one, such as ttl: '5m'";
+  return [{ file, method: name, rule: 'ttl', message }];
 }
 
 function plain({ file, method, rule, message, isDoubt = false }: Problem): Problem {
   return { file, method, rule, message, isDoubt };
 }
 
-function told(problems: readonly Problem[], methods: number, terminal: Terminal): string {
+interface Report {
+  readonly problems: readonly Problem[];
+  readonly methods: number;
+  readonly findings: number;
+  readonly doubts: number;
+  readonly isVerbose: boolean;
+}
+
+function told({ problems, methods, findings, doubts, isVerbose }: Report, terminal: Terminal): string {
   const paint = paintFor(terminal);
-  const findings = problems.filter(({ isDoubt }) => !isDoubt).length;
   const lines = problems.map(
     ({ file, method, message, isDoubt }) =>
       `${printable(file)}: ${paint('bold', printable(method))}: ${isDoubt ? paint('dim', `cannot tell: ${message}`) : message}\n`,
   );
-  const sum = `${counted(methods, 'decorated method')}, ${counted(findings, 'finding')}\n`;
-  return `${lines.join('')}${paint(findings === 0 ? 'green' : 'yellow', sum)}`;
+  const unsure = doubts === 0 ? '' : `, ${doubts} that cannot be told${isVerbose ? '' : ' (--verbose)'}`;
+  const sum = `${counted(methods, 'decorated method')}, ${counted(findings, 'finding')}${unsure}\n`;
+  return `${lines.join('')}${paint(findings + doubts === 0 ? 'green' : 'yellow', sum)}`;
 }

@@ -25,7 +25,7 @@ export interface ArgumentSpec {
   readonly isMultiple?: boolean;
   /** The command checks by itself whether it was given. */
   readonly isOptional?: boolean;
-  /** The variable of the environment that stands for it where it was left out. Of the first one, and not before a multiple one. */
+  /** The variable of the environment that stands for it where it was left out. Of the first one, which is a URI. */
   readonly variable?: string;
 }
 
@@ -65,6 +65,13 @@ export interface Terminal {
   readonly error: (text: string) => void;
   /** Loads a module of the user's, by its absolute path. */
   readonly load: (path: string) => Promise<unknown>;
+  /**
+   * From now on what modules print goes to stderr, and what they do beside being loaded is told: until the function is called
+   * that this gives.
+   */
+  readonly guard: (onTrouble: (trouble: Trouble) => void) => () => void;
+  /** Tells of a problem at once, as the program is ending. */
+  readonly fail: (problem: unknown) => void;
   /** Where text can be drawn over; undefined for a pipe or a file. */
   readonly screen: { readonly columns: number; readonly rows: number } | undefined;
   readonly hasColours: boolean;
@@ -74,7 +81,23 @@ export interface Terminal {
    */
   readonly listen: (onKey?: (key: string) => void) => () => void;
   readonly stopped: AbortSignal;
+  /** Stops the program until the shell goes on with it; then calls `resumed`. */
+  readonly suspend: (resumed: () => void) => void;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * What a module can do beside being loaded: something in it throws later, it waits while nothing is left that could happen, or it
+ * ends the program.
+ */
+export type Trouble =
+  { readonly kind: 'thrown'; readonly error: unknown } | { readonly kind: 'idle' } | { readonly kind: 'ended' };
+
+/** Text as a shell takes it for one word; as it is where it can stand without quotes. */
+export function shellQuoted(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (!/["$`\\!]/.test(text)) return `"${text}"`;
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A mistake in what was typed. */
@@ -90,10 +113,11 @@ export class UsageError extends Error {
 
 const program = 'cachette';
 
-/** What was asked for: a command with its options, or help about the commands that begin with these words. */
+/** What was asked for: a command with its options, the version, or help about the commands that begin with these words. */
 export type Request =
   | { readonly kind: 'run'; readonly command: Command; readonly given: Given }
-  | { readonly kind: 'help'; readonly words: readonly string[] };
+  | { readonly kind: 'help'; readonly words: readonly string[]; readonly isMistake: boolean }
+  | { readonly kind: 'version' };
 
 /** What was typed, and the environment it was typed in. */
 export interface Typing {
@@ -102,16 +126,44 @@ export interface Typing {
 }
 
 /** @throws UsageError */
-export function readArguments(commands: readonly Command[], { args, env }: Typing): Request {
+export function readArguments(commands: readonly Command[], typing: Typing): Request {
+  if (typing.args.length === 0) return { kind: 'help', words: [], isMistake: true };
+  const { args, env } = commandFirst(commands, typing);
+  const [first, ...others] = args;
+  if (first === 'help') return { kind: 'help', words: helpedWords(commands, others), isMistake: false };
   const firstOption = args.findIndex((arg) => arg.startsWith('-'));
   const words = firstOption < 0 ? args : args.slice(0, firstOption);
   const rest = args.slice(words.length);
   const command = commands.find((each) => startsWith(words, each.words));
   if (command === undefined) checkGroup(commands, words);
-  const asksForHelp = rest.some((arg) => arg === '--help' || arg === '-h');
-  if (asksForHelp) return { kind: 'help', words: command?.words ?? words };
+  if (isOneOf(rest, '--help', '-h')) return { kind: 'help', words: command?.words ?? words, isMistake: false };
+  if (isOneOf(rest, '--version', '-v')) return { kind: 'version' };
   if (command === undefined) throw noCommand(commands, { words, rest });
   return { kind: 'run', command, given: readGiven(command, { args: args.slice(command.words.length), env }) };
+}
+
+/** Options may stand before the command as well as behind it. */
+function commandFirst(commands: readonly Command[], { args, env }: Typing): Typing {
+  if (!args[0]?.startsWith('-')) return { args, env };
+  const commandAt = (at: number): Command | undefined =>
+    commands.find(({ words }) => startsWith(args.slice(at), words));
+  const at = args.findIndex((_, index) => commandAt(index) !== undefined);
+  const words = commandAt(at)?.words ?? [];
+  return { args: [...words, ...args.slice(0, Math.max(0, at)), ...args.slice(Math.max(0, at) + words.length)], env };
+}
+
+/** Behind `help`: a command, or the beginning of some. */
+function helpedWords(commands: readonly Command[], typed: readonly string[]): readonly string[] {
+  const words = typed.filter((word) => !word.startsWith('-'));
+  const command = commands.find((each) => startsWith(words, each.words));
+  if (command === undefined) checkGroup(commands, words);
+  return command?.words ?? words;
+}
+
+/** Behind `--` nothing is an option. */
+function isOneOf(args: readonly string[], ...names: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? undefined : end).some((arg) => names.includes(arg));
 }
 
 function startsWith(words: readonly string[], beginning: readonly string[]): boolean {
@@ -158,7 +210,9 @@ function readGiven(command: Command, { args, env }: Typing): Given {
     tokens.filter((token) => token.kind === 'option'),
   );
   const words = tokens.filter((token) => token.kind === 'positional').map(({ value }) => value);
-  const positions = readPositions(command, words, env);
+  const terminator = tokens.find((token) => token.kind === 'option-terminator')?.index ?? Infinity;
+  const isBefore = tokens.some((token) => token.kind === 'positional' && token.index < terminator);
+  const positions = readPositions(command, { words, namesStore: isBefore && looksLikeUri(words[0]) }, env);
   const missing = Object.keys(command.options).find((name) => command.options[name]?.isRequired && !options.has(name));
   if (missing !== undefined) throw new UsageError(`--${missing} is missing`, command.words);
   return {
@@ -204,16 +258,28 @@ function readOptions({ words, options }: Command, tokens: readonly OptionToken[]
   return values;
 }
 
-/** What the environment stands for was left out where one word less was given than there are arguments. */
+function looksLikeUri(word = ''): boolean {
+  return /^[a-z][\w+.-]*:\/\//i.test(word);
+}
+
+interface Positions {
+  readonly words: readonly string[];
+  /** The first of them looks like a URI, and did not stand behind `--`. */
+  readonly namesStore: boolean;
+}
+
+/** What the environment stands for was left out where the first word is no URI, and there are not words enough for all. */
 function readPositions(
   { words, arguments: specs = [] }: Command,
-  given: readonly string[],
+  { words: given, namesStore }: Positions,
   env: Terminal['env'],
 ): ReadonlyMap<string, readonly string[]> {
-  const variable = given.length < specs.length ? specs[0]?.variable : undefined;
-  const fromEnv = variable === undefined ? undefined : env[variable];
-  const all = fromEnv ? [fromEnv, ...given] : given;
   const isOpen = specs.at(-1)?.isMultiple === true;
+  const [first] = specs;
+  const isLeftOut = first?.variable !== undefined && !namesStore && (isOpen || given.length < specs.length);
+  const fromEnv = isLeftOut && first.variable !== undefined ? env[first.variable] : undefined;
+  if (isLeftOut && !fromEnv) throw new UsageError(missingArgument(first), words);
+  const all = fromEnv ? [fromEnv, ...given] : given;
   const tooMany = isOpen ? undefined : all[specs.length];
   if (tooMany !== undefined) throw new UsageError(`'${redact(tooMany)}' is one word too many`, words);
   const missing = specs.find(({ isOptional }, at) => all[at] === undefined && !isOptional);
@@ -242,7 +308,7 @@ export function helpOf(commands: readonly Command[], words: readonly string[]): 
 function helpOfGroup(commands: readonly Command[], words: readonly string[]): string {
   const under = commandsUnder(commands, words);
   const rows = under.map((command): Row => [command.words.join(' '), command.about]);
-  const own: Row[] = words.length === 0 ? [['--version', 'Prints the version']] : [];
+  const own: Row[] = words.length === 0 ? [['--version, -v', 'Prints the version']] : [];
   return [
     `Usage: ${[program, ...words].join(' ')} <command> [options]`,
     '',
@@ -250,7 +316,7 @@ function helpOfGroup(commands: readonly Command[], words: readonly string[]): st
     ...table(rows),
     '',
     'Options:',
-    ...table([['--help', 'Prints this, and behind a command its options'], ...own]),
+    ...table([['--help, -h', 'Prints this, and behind a command its options'], ...own]),
     '',
     'Examples:',
     ...under.flatMap(examplesOf),
@@ -299,7 +365,7 @@ function exitRows(exits: Command['exits']): Row[] {
 }
 
 function examplesOf({ words, examples }: Command): string[] {
-  return examples.map((example) => `  ${[program, ...words].join(' ')} ${example}`);
+  return examples.map((example) => `  npx ${[program, ...words].join(' ')} ${example}`);
 }
 
 function table(rows: readonly Row[]): string[] {

@@ -1,40 +1,90 @@
 /** How a fleet is shown as lines: the processes, then a table of the methods. */
 
 import type { Terminal } from './command.js';
+import { type Cell, fitted } from './fit.js';
 import type { FleetView, MethodRow, ProcessRow } from './fleet-view.js';
 import { type Column, table } from './table.js';
-import { counted, type Paint, paintFor, printable, shownMs } from './text.js';
+import { type Colour, counted, type Paint, paintFor, printable, shownMs } from './text.js';
 
 export interface Showing {
   readonly title: string;
   readonly terminal: Pick<Terminal, 'hasColours' | 'screen'>;
+  /** How many methods have been scrolled past, and how many fit; both are put right here. */
+  readonly scroll?: Scroll;
 }
 
-export function fleetLines({ processes, methods, total }: FleetView, { title, terminal }: Showing): string[] {
+export interface Scroll {
+  offset: number;
+  page: number;
+}
+
+export function fleetLines({ processes, methods, total, problem }: FleetView, showing: Showing): string[] {
+  const { title, terminal, scroll = { offset: 0, page: 0 } } = showing;
   const paint = paintFor(terminal);
+  const { rows = Infinity, columns: width = Infinity } = terminal.screen ?? {};
   const head = [
     `${paint('bold', title)}, ${counted(processes.length, 'process', 'processes')}`,
+    ...(problem === undefined ? [] : [paint('red', problem)]),
     '',
-    ...table(
-      processColumns,
-      processes.map((row) => processCells(row, paint)),
-      (text) => paint('dim', text),
-    ),
+    ...processLines(processes, { rows, width, paint }),
     '',
   ];
   // The lines of the table's head and of the sum, one that tells of more, and the last one, which stays empty.
-  const room = Math.max(1, (terminal.screen?.rows ?? Infinity) - head.length - 4);
-  const shown = methods.slice(0, room);
+  scroll.page = Math.max(1, rows - head.length - 4);
+  scroll.offset = Math.max(0, Math.min(scroll.offset, methods.length - scroll.page));
+  const shown = methods.slice(scroll.offset, scroll.offset + scroll.page);
   const more = methods.length - shown.length;
+  const above = scroll.offset === 0 ? '' : `, ${scroll.offset} of them above`;
   return [
     ...head,
-    ...table(
-      methodColumns,
-      [...shown, total].map((row) => methodCells(row, paint)),
-      (text) => paint('dim', text),
+    ...drawn(
+      {
+        columns: methodColumns,
+        rows: [...shown.map((row) => methodCells(row)), methodCells(total, 'bold')],
+        width,
+        drops: ['stale', 'mostly', 'store', 'memory', 'calls', 'misses', 'p95 load', 'saved'],
+      },
+      paint,
     ),
-    ...(more > 0 ? [paint('dim', `and ${counted(more, 'method')} more`)] : []),
+    ...(more > 0 ? [paint('dim', `and ${counted(more, 'method')} more${above}`)] : []),
   ];
+}
+
+interface Room {
+  readonly rows: number;
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+/** At most a third of the screen: what is in a bad way is seen in any case. */
+function processLines(processes: readonly ProcessRow[], { rows, width, paint }: Room): string[] {
+  const room = Math.max(2, Math.floor(rows / 3));
+  const isTooMuch = processes.length > room;
+  const shown = isTooMuch ? [...processes].sort((a, b) => trouble(b) - trouble(a)).slice(0, room - 1) : processes;
+  const more = processes.length - shown.length;
+  return [
+    ...drawn(
+      {
+        columns: processColumns,
+        rows: shown.map(processCells),
+        width,
+        drops: ['up', 'entries', 'hit rate', 'pending', 'breaker', 'calls/s'],
+      },
+      paint,
+    ),
+    ...(more > 0 ? [paint('dim', `and ${counted(more, 'process', 'processes')} more`)] : []),
+  ];
+}
+
+function trouble({ answered, breaker, bus, pending }: ProcessRow): number {
+  const isWeighing = [!answered, breaker === 'open', breaker === 'probing', pending > 0, bus.state === 'untrusted'];
+  return isWeighing.reverse().reduce((sum, isSo, at) => sum + (isSo ? 2 ** at : 0), 0);
+}
+
+function drawn(fitting: Parameters<typeof fitted>[0], paint: Paint): string[] {
+  const { columns, rows } = fitted(fitting);
+  const painted = rows.map((row) => row.map(([text, colour]) => (colour === undefined ? text : paint(colour, text))));
+  return table(columns, painted, (text) => paint('dim', text));
 }
 
 const processColumns: readonly Column[] = [
@@ -48,18 +98,25 @@ const processColumns: readonly Column[] = [
   { head: 'hit rate' },
 ];
 
-function processCells(row: ProcessRow, paint: Paint): string[] {
-  const { host, pid, startedAt, enabled, bus, breaker, pending, entries, maxEntries } = row;
-  return [
-    `${printable(host)}:${pid}${enabled ? '' : paint('yellow', ' (off)')}`,
-    shownMs(Math.max(0, Math.floor((Date.now() - startedAt) / 1_000) * 1_000)),
-    paint(bus.state === 'untrusted' ? 'yellow' : 'green', `${bus.state}, ${counted(bus.peers, 'peer')}`),
-    paint(breaker === 'open' ? 'red' : breaker === 'probing' ? 'yellow' : 'green', breaker),
-    pending > 0 ? paint('yellow', `${pending}`) : '0',
-    shownEntries(entries, maxEntries),
-    shownRate(row.callsPerSecond),
-    percent(row.hitRate),
+function processCells(row: ProcessRow): Cell[] {
+  const { host, pid, startedAt, enabled, bus, breaker, pending, entries, maxEntries, silentMs } = row;
+  const heard =
+    silentMs === undefined ? undefined : `no answer for ${shownMs(Math.max(1_000, wholeSeconds(silentMs)))}`;
+  const cells: Cell[] = [
+    [`${printable(host)}:${pid}${enabled ? '' : ' (off)'}`, enabled ? undefined : 'yellow'],
+    [shownMs(Math.max(0, wholeSeconds(Date.now() - startedAt)))],
+    [heard ?? `${bus.state}, ${counted(bus.peers, 'peer')}`, bus.state === 'untrusted' ? 'yellow' : 'green'],
+    [breaker, breaker === 'open' ? 'red' : breaker === 'probing' ? 'yellow' : 'green'],
+    [`${pending}`, pending > 0 ? 'yellow' : undefined],
+    [shownEntries(entries, maxEntries)],
+    [shownRate(row.callsPerSecond)],
+    [percent(row.hitRate)],
   ];
+  return silentMs === undefined ? cells : cells.map(([text]) => [text, 'dim']);
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000;
 }
 
 function shownEntries(entries: number | undefined, maxEntries: number | undefined): string {
@@ -81,21 +138,21 @@ const methodColumns: readonly Column[] = [
   { head: 'saved' },
 ];
 
-function methodCells(row: MethodRow, paint: Paint): string[] {
+function methodCells(row: MethodRow, colour?: Colour): Cell[] {
   const { method, calls, hitsByTier, hitRate, stale, misses, missesByReason, loads, savedMs } = row;
   const [mostly = ''] = Object.keys(missesByReason);
   return [
-    method === 'all' ? paint('bold', method) : printable(method),
-    shownRate(row.callsPerSecond),
-    shownCount(calls),
-    paint(hitRate >= 0.8 ? 'green' : hitRate >= 0.5 ? 'yellow' : 'red', percent(hitRate)),
-    shownCount(hitsByTier.memory),
-    shownCount(hitsByTier.store),
-    shownCount(stale),
-    shownCount(misses),
-    printable(mostly),
-    shownMs(loads.p95Ms),
-    shownMs(savedMs),
+    [printable(method), colour],
+    [shownRate(row.callsPerSecond)],
+    [shownCount(calls)],
+    [percent(hitRate), hitRate >= 0.8 ? 'green' : hitRate >= 0.5 ? 'yellow' : 'red'],
+    [shownCount(hitsByTier.memory)],
+    [shownCount(hitsByTier.store)],
+    [shownCount(stale)],
+    [shownCount(misses)],
+    [printable(mostly)],
+    [shownMs(loads.p95Ms)],
+    [shownMs(savedMs)],
   ];
 }
 

@@ -1,12 +1,17 @@
 /** What the snapshots of a fleet come to: a line for each process and for each method, and rates between two snapshots. */
 
-import type { Answered, MethodStats, Snapshot, StoreState } from '../../base/insight.js';
+import type { MethodStats, Snapshot, StoreState } from '../../base/insight.js';
+import type { Seen } from './presence.js';
 
 export interface ProcessRow {
   readonly host: string;
   readonly pid: number;
   readonly startedAt: number;
   readonly enabled: boolean;
+  /** It has not answered the last time: the rest is what it said before. */
+  readonly answered: boolean;
+  /** Since when it does not answer. */
+  readonly silentMs: number | undefined;
   readonly bus: Snapshot['bus'];
   /** The worst of its stores. */
   readonly breaker: StoreState['breaker'];
@@ -41,28 +46,57 @@ export interface MethodRow {
 
 export interface FleetView {
   readonly processes: readonly ProcessRow[];
-  /** The most called first. */
+  /** The most called first, unless they were sorted in another way. */
   readonly methods: readonly MethodRow[];
   readonly total: MethodRow;
+  /** Why nobody can answer; undefined where the store does. */
+  readonly problem?: string;
 }
 
-type Snapshots = readonly Answered<'snapshot'>[];
+/** By what methods can be sorted, what is worth a look first. */
+export const orders: Readonly<Record<string, (a: MethodRow, b: MethodRow) => number>> = {
+  calls: byCalls,
+  'hit-rate': (a, b) => shownRate(a) - shownRate(b),
+  misses: (a, b) => b.misses - a.misses,
+  p95: (a, b) => b.loads.p95Ms - a.loads.p95Ms,
+  saved: (a, b) => b.savedMs - a.savedMs,
+};
+
+/** A method that was not called has none, and comes last. */
+function shownRate({ hits, stale, misses, hitRate }: MethodRow): number {
+  return hits + stale + misses === 0 ? Infinity : hitRate;
+}
+
+/** `order`: a name of {@link orders}. */
+export function sorted(view: FleetView, order: string): FleetView {
+  const compare = orders[order] ?? byCalls;
+  return { ...view, methods: [...view.methods].sort((a, b) => compare(a, b) || byCalls(a, b)) };
+}
 
 /** `before`: of the refresh before, or none. A process that was not there then counts from its start. */
-export function fleetView(before: Snapshots | undefined, now: Snapshots): FleetView {
+export function fleetView(before: readonly Seen[] | undefined, now: readonly Seen[]): FleetView {
   const earlier = new Map(before?.map(({ process, answer }) => [process.id, answer]));
-  const pairs = now.map(({ answer }): Pair => [before && (earlier.get(answer.process.id) ?? newborn(answer)), answer]);
+  const pairs = now.map(({ answer, silentMs = 0 }): Pair => [
+    before && (earlier.get(answer.process.id) ?? newborn(answer)),
+    answer,
+    silentMs,
+  ]);
   const names = new Set(now.flatMap(({ answer }) => Object.keys(answer.stats.methods)));
-  const methods = [...names].map((name) => methodRow(name, pairs, ({ stats }) => stats.methods[name]));
+  const methods = [...names].map((name) => methodRow(name, pairs, (stats) => stats.methods[name]));
   return {
     processes: pairs.map(processRow),
     methods: methods.sort(byCalls),
-    total: methodRow('all', pairs, ({ stats }) => stats),
+    total: methodRow('all', pairs, (stats) => stats),
   };
 }
 
-type Pair = readonly [before: { readonly at: number; readonly stats: Counted } | undefined, now: Snapshot];
-type Counted = Pick<MethodStats, 'calls'> & { readonly methods: Readonly<Record<string, Pick<MethodStats, 'calls'>>> };
+type Pair = readonly [
+  before: { readonly at: number; readonly stats: Counted } | undefined,
+  now: Snapshot,
+  silentMs: number,
+];
+type Calls = Pick<MethodStats, 'calls'>;
+type Counted = Calls & { readonly methods: Readonly<Record<string, Calls>> };
 
 function newborn({ process }: Snapshot): NonNullable<Pair[0]> {
   return { at: process.startedAt, stats: { calls: 0, methods: {} } };
@@ -73,7 +107,7 @@ function byCalls(a: MethodRow, b: MethodRow): number {
 }
 
 function processRow(pair: Pair): ProcessRow {
-  const [, { process, enabled, bus, stores, stats }] = pair;
+  const [, { process, enabled, bus, stores, stats }, silentMs] = pair;
   const memory = stores.find(({ tier }) => tier === 'memory');
   const { host, pid, startedAt } = process;
   return {
@@ -81,6 +115,8 @@ function processRow(pair: Pair): ProcessRow {
     pid,
     startedAt,
     enabled,
+    answered: silentMs === 0,
+    silentMs: silentMs === 0 ? undefined : silentMs,
     bus,
     breaker: worst(stores.map(({ breaker }) => breaker)),
     pending: sum(stores.map(({ pending }) => pending)),
@@ -99,16 +135,16 @@ function worst(breakers: readonly StoreState['breaker'][]): StoreState['breaker'
 function methodRow(
   method: string,
   pairs: readonly Pair[],
-  statsOf: (snapshot: Snapshot) => MethodStats | undefined,
+  statsOf: <Stats extends Calls>(
+    stats: Stats & { readonly methods: Readonly<Record<string, Stats>> },
+  ) => Stats | undefined,
 ): MethodRow {
-  const all = pairs.map(([, now]) => statsOf(now)).filter((stats) => stats !== undefined);
+  const all = pairs.map(([, { stats }]) => statsOf<MethodStats>(stats)).filter((stats) => stats !== undefined);
   const total = (count: (stats: MethodStats) => number): number => sum(all.map(count));
   const [hits, stale, misses] = [total((each) => each.hits), total((each) => each.stale), total((each) => each.misses)];
-  const callsOf =
-    method === 'all' ? (stats: Counted) => stats.calls : (stats: Counted) => stats.methods[method]?.calls ?? 0;
   return {
     method,
-    callsPerSecond: rate(pairs, callsOf),
+    callsPerSecond: rate(pairs, (stats) => statsOf<Calls>(stats)?.calls ?? 0),
     calls: total((each) => each.calls),
     hits,
     hitsByTier: { memory: total((each) => each.hitsByTier.memory), store: total((each) => each.hitsByTier.store) },

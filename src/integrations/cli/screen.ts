@@ -12,11 +12,35 @@ export function frame(lines: readonly string[], rows: number): string {
   return `\u001b[H${shown.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`;
 }
 
-/** Runs `work` on it, until that ends, `q` or Ctrl-C is pressed, or the program is told to end. */
-export async function onScreen(terminal: Terminal, work: (ended: AbortSignal) => Promise<void>): Promise<void> {
+/** What else can be done on it than to look. */
+export interface Keys {
+  /** A key that does not end it. */
+  readonly press: (key: string) => void;
+  /** What was shown is gone. */
+  readonly draw: () => Promise<void>;
+}
+
+/** Runs `work` on it, until that ends, `q` or Ctrl-C is pressed, or the program is told to end. Ctrl-Z puts it aside. */
+export async function onScreen(
+  terminal: Terminal,
+  { press, draw }: Keys,
+  work: (ended: AbortSignal) => Promise<void>,
+): Promise<void> {
   const quitting = new AbortController();
+  let isAside = false;
+  const putAside = (): void => {
+    isAside = true;
+    terminal.out(leave);
+    terminal.suspend(() => {
+      isAside = false;
+      terminal.out(enter);
+      void draw();
+    });
+  };
   const forget = terminal.listen((key) => {
     if (['q', 'Q', '\u0003', '\u0004'].includes(key)) quitting.abort();
+    else if (key === '\u001a' && !isAside) putAside();
+    else press(key);
   });
   terminal.out(enter);
   try {

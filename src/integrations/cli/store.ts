@@ -9,10 +9,8 @@ import { UsageError } from './command.js';
 export const uriArgument: ArgumentSpec = {
   name: 'URI',
   about: 'The shared store, such as redis://localhost:6379',
+  variable: 'CACHETTE_URL',
 };
-
-/** The same where nothing else can be meant by what is typed. */
-export const uriOrEnvironment: ArgumentSpec = { ...uriArgument, variable: 'CACHETTE_URL' };
 
 /** Beside it. */
 export const storeOptions = {

@@ -39,7 +39,18 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
+const namespacesAtMost = 10;
+
+/** The end of a sentence which says that nobody is in a namespace. */
+export function others(namespaces: readonly string[] | undefined): string {
+  if (namespaces === undefined) return ': is there another one in createCache(…, { namespace })?';
+  if (namespaces.length === 0) return ', nor in any other.';
+  const more = namespaces.length - namespacesAtMost;
+  const shown = namespaces.slice(0, namespacesAtMost).map(printable).join(', ');
+  return `; there are: ${shown}${more > 0 ? `, and ${more} more` : ''}.`;
+}
+
+export type Colour = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
 const codes: Readonly<Record<Colour, number>> = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 };
 

@@ -1,0 +1,3 @@
+/** Nothing is decorated here. */
+
+export const nothing = 1;
