@@ -544,7 +544,11 @@ function renderKpis(snapshots) {
     ['Hit rate', percent(all.hitRate), latest === null ? lately : `${percent(latest)} just now`],
     ['Calls per second', now ? rate(now.callsPerSecond) : NONE, `${counted(all.calls, 'call')} in all`],
     ['Load, p95', all.loads > 0 ? millis(all.p95) : NONE, `${counted(all.loads, 'load')}${failures}`],
-    ['Time saved', millis(all.savedMs), errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading not waited for'],
+    [
+      'Time saved',
+      millis(all.savedMs),
+      errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading not waited for',
+    ],
     ['Entries', memory.length > 0 ? count(sum(memory.map(({ entries }) => num(entries)))) : NONE, 'in memory'],
   ];
   const list = $('kpis');
