@@ -20,7 +20,7 @@ const histogramRange = { lowest: 1, highest: 3_600_000_000, figures: 2 } as cons
 
 export class Counts {
   hits = 0;
-  hitsInMemory = 0;
+  hitsInStore = 0;
   stale = 0;
   bypassed = 0;
   misses = 0;
@@ -60,11 +60,15 @@ export class Counts {
     this.#absence += ((hasFound ? 0 : 1) - this.#absence) / 4;
   }
 
-  /** A hit costs no more than this. */
-  hit(tier: Tier, loadMs: number): void {
+  /** A hit in memory costs no more than this: which hits were elsewhere is counted there. */
+  hit(loadMs: number): void {
     this.hits++;
-    if (tier === 'memory') this.hitsInMemory++;
     this.savedMs += loadMs;
+  }
+
+  hitIn(tier: Tier, loadMs: number): void {
+    this.hit(loadMs);
+    if (tier === 'store') this.hitsInStore++;
   }
 
   /** `savedMs`: of the load that the caller did not wait for; 0 where it waited. */
@@ -154,7 +158,7 @@ export class Counts {
     return {
       calls: answered + this.bypassed,
       hits: this.hits,
-      hitsByTier: { memory: this.hitsInMemory, store: this.hits - this.hitsInMemory },
+      hitsByTier: { memory: this.hits - this.hitsInStore, store: this.hitsInStore },
       misses: this.misses,
       missesByReason: Object.fromEntries(this.reasons),
       stale: this.stale,
@@ -173,7 +177,7 @@ export class Counts {
   /** Adds another method's counts to these. */
   add(other: Counts): void {
     this.hits += other.hits;
-    this.hitsInMemory += other.hitsInMemory;
+    this.hitsInStore += other.hitsInStore;
     this.stale += other.stale;
     this.bypassed += other.bypassed;
     this.misses += other.misses;

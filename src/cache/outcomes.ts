@@ -111,7 +111,7 @@ export class Outcomes {
   tellLocal(call: LocalCall): void {
     const { counts, hit, entry, now, listener } = call;
     if (this.#recorder) {
-      counts.hit('memory', entry.loadMs);
+      counts.hit(entry.loadMs);
       const sampled = (hit.memo ??= this.#recorder.find(call.key) ?? notSampled) as SampledKey | typeof notSampled;
       if (sampled !== notSampled) this.#recorder.accessed(sampled, now);
     }
@@ -126,7 +126,7 @@ export class Outcomes {
   #count(call: AnsweredCall, recorder: Recorder): void {
     const { status, counts, entry, tier, reason, method, key } = call;
     const loadMs = entry?.loadMs ?? 0;
-    if (status === 'hit') counts.hit(tier ?? 'store', loadMs);
+    if (status === 'hit') counts.hitIn(tier ?? 'store', loadMs);
     else if (status === 'stale') counts.servedStale(call.hasWaited ? 0 : loadMs);
     else counts.other(status, reason);
     if (counts.looksAtTags) counts.sawTags(this.#tagsOf(call));

@@ -7,7 +7,20 @@
 export interface Owner {
   /** Where its last event is in the log; -1 where it has none. */
   last: number;
+  /**
+   * When that was, if accesses may be counted with it, else `longAgo`. From the beginning of the log on: a small integer, where the
+   * time itself is an object.
+   */
+  lastAt: number;
+  /**
+   * Accesses that are to be counted with it. A hit in memory looks at its owner alone, and not for the place in the log: what it
+   * waits for is the processor's caches.
+   */
+  uncounted: number;
 }
+
+/** No access is counted with an event of then. */
+export const longAgo = -(2 ** 30);
 
 /** A name that keys carry: when it is removed, what was stored with it is worth nothing. */
 export interface Name extends Owner {
@@ -49,6 +62,8 @@ const firstCapacity = 1_024;
 export class EventLog {
   readonly #capacity: number;
   #length = 0;
+  /** When the first event of all was; 0 before that. */
+  #origin = 0;
   #times = new Float64Array(firstCapacity);
   #counts = new Uint32Array(firstCapacity);
   #kinds = new Uint8Array(firstCapacity);
@@ -80,7 +95,8 @@ export class EventLog {
   }
 
   countAt(index: number): number {
-    return this.#counts[index] as number;
+    const { last, uncounted } = this.ownerAt(index);
+    return (this.#counts[index] as number) + (last === index ? uncounted : 0);
   }
 
   kindAt(index: number): EventKind {
@@ -96,10 +112,8 @@ export class EventLog {
    * events; tells whether it did.
    */
   merge(owner: Owner, now: number, { quantumMs, reach }: Merging): boolean {
-    const { last } = owner;
-    if (last < 0 || this.#length - last > reach || now - (this.#times[last] as number) > quantumMs) return false;
-    if (this.#kinds[last] === removal) return false;
-    (this.#counts[last] as number)++;
+    if (now - this.#origin - owner.lastAt > quantumMs || this.#length - owner.last > reach) return false;
+    owner.uncounted++;
     return true;
   }
 
@@ -107,6 +121,7 @@ export class EventLog {
   append(owner: Owner, now: number, kind: EventKind): void {
     if (this.#length === this.#times.length) this.#grow();
     const index = this.#length;
+    this.#origin ||= now;
     this.#times[index] = index === 0 ? now : Math.max(now, this.timeAt(index - 1));
     this.#counts[index] = 1;
     this.#kinds[index] = kind;
@@ -147,7 +162,7 @@ export class EventLog {
   /** `keep` is called for each event from `from` on, and moves those that stay. */
   #rewrite(from: number, keep: (index: number) => void): void {
     const end = this.#length;
-    for (let i = 0; i < end; i++) this.ownerAt(i).last = -1;
+    for (let i = 0; i < end; i++) this.#release(this.ownerAt(i));
     this.#length = 0;
     for (let i = from; i < end; i++) keep(i);
     this.#owners.length = this.#length;
@@ -162,8 +177,19 @@ export class EventLog {
   }
 
   #add(owner: Owner): void {
-    owner.last = this.#length++;
-    this.#owners[owner.last] = owner;
+    this.#release(owner);
+    const index = this.#length++;
+    owner.last = index;
+    owner.lastAt = this.#kinds[index] === removal ? longAgo : this.timeAt(index) - this.#origin;
+    this.#owners[index] = owner;
+  }
+
+  /** Counts what is to be counted with its last event, which is its last one no more. */
+  #release(owner: Owner): void {
+    if (owner.last >= 0) (this.#counts[owner.last] as number) += owner.uncounted;
+    owner.last = -1;
+    owner.lastAt = longAgo;
+    owner.uncounted = 0;
   }
 
   #grow(): void {

@@ -9,6 +9,7 @@ import {
   access,
   EventLog,
   type EventKind,
+  longAgo,
   look,
   lookAtInvalidated,
   type Merging,
@@ -108,7 +109,7 @@ export class Recorder {
 
   /** An access of a key that was in the sample when it was looked for. */
   accessed(sampled: SampledKey, nowMs: number): void {
-    if (sampled.isSampled && !this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, access);
+    if (!this.#log.merge(sampled, nowMs, this.#merging) && sampled.isSampled) this.#append(sampled, nowMs, access);
   }
 
   /** An access that memory could not answer at once, told when it is answered; takes the key into the sample if it belongs there. */
@@ -169,11 +170,13 @@ export class Recorder {
     if (this.#keys.size >= this.#maxKeys) this.#makeRoomForKey(now);
     if (hash >= this.#threshold) return undefined;
     const sampled: SampledKey = {
+      last: -1,
+      lastAt: longAgo,
+      uncounted: 0,
       key,
       method,
       hash,
       names: [],
-      last: -1,
       unknownBefore: this.#unknownBefore,
       ttlMs: undefined,
       loadMs: 0,
@@ -293,7 +296,8 @@ export class Recorder {
 
   #use(text: string): Name {
     let name = this.#names.get(text);
-    if (!name) this.#names.set(text, (name = { text, uses: 0, isRemoved: false, last: -1 }));
+    if (!name)
+      this.#names.set(text, (name = { last: -1, lastAt: longAgo, uncounted: 0, text, uses: 0, isRemoved: false }));
     name.uses++;
     return name;
   }
