@@ -3,6 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import { kindOf, type LoadStats, type MethodStats } from '../base/insight.js';
+import { Distribution } from './distribution.js';
 import type { Policy } from './policy.js';
 
 /** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
@@ -37,6 +38,7 @@ export class Counts {
   #failedLoads = 0;
   #loadedMs = 0;
   #loadTimes: RecordableHistogram | undefined;
+  #distribution: Distribution | undefined;
   #stored = 0;
   #bytes = { sum: 0, count: 0, max: 0 };
 
@@ -91,6 +93,7 @@ export class Counts {
     if (isFailed) this.#failedLoads++;
     this.#loadedMs += ms;
     this.#loadTimes ??= createHistogram(histogramRange);
+    (this.#distribution ??= new Distribution()).record(ms);
     this.#loadTimes.record(Math.min(Math.max(1, Math.round(ms * 1_000)), histogramRange.highest));
   }
 
@@ -158,6 +161,7 @@ export class Counts {
     this.#failedLoads += other.#failedLoads;
     this.#loadedMs += other.#loadedMs;
     if (other.#loadTimes) (this.#loadTimes ??= createHistogram(histogramRange)).add(other.#loadTimes);
+    if (other.#distribution) (this.#distribution ??= new Distribution()).add(other.#distribution);
     this.#bytes.sum += other.#bytes.sum;
     this.#bytes.count += other.#bytes.count;
     this.#bytes.max = Math.max(this.#bytes.max, other.#bytes.max);
@@ -178,6 +182,7 @@ export class Counts {
       p95Ms: percentile(95),
       p99Ms: percentile(99),
       maxMs: times ? times.max / 1_000 : 0,
+      ...(this.#distribution && { distribution: this.#distribution.told() }),
     };
   }
 }
