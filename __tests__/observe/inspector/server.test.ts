@@ -186,6 +186,9 @@ describe('the files of the page', () => {
     for (const [path, type] of [
       ['', 'text/html'],
       ['page.js', 'text/javascript'],
+      ['charts.js', 'text/javascript'],
+      ['numbers.js', 'text/javascript'],
+      ['words.js', 'text/javascript'],
       ['page.css', 'text/css'],
       ['uplot.js', 'text/javascript'],
       ['uplot.css', 'text/css'],
