@@ -330,7 +330,7 @@ describe('a method', () => {
   it('has no curve where the recording does not explain what was measured', async () => {
     const { page } = await opened({ audit: auditWith(0.35) });
     await page
-      .getByText('the recording does not explain what was measured. It expects 65.0 % of misses, not 50.0 %')
+      .getByText('the recording does not explain what was measured. It expects 65.0 % misses, not 50.0 %')
       .waitFor();
     expect(await page.locator('#by-ttl').isVisible()).toBe(false);
   });

@@ -939,7 +939,7 @@ function drawCurves() {
 function tellCurves(all, odd) {
   const isNone = odd.length === all.length && all.length > 0;
   const gap = (/** @type {(typeof all)[number]} */ { name, audit }) =>
-    `${all.length > 1 ? `${name}: ` : ''}${percent(1 - num(audit.expectedHitRate))} of misses, not ${percent(1 - num(audit.hitRate))}`;
+    `${all.length > 1 ? `${name}: ` : ''}${percent(1 - num(audit.expectedHitRate))} misses, not ${percent(1 - num(audit.hitRate))}`;
   const why = `Nothing is predicted, as the recording does not explain what was measured. It expects ${odd.map(gap).join('; ')}.`;
   write($('by-ttl-empty'), isNone ? why : 'Not enough recorded yet to predict other ttls.');
   write($('by-ttl-note'), odd.length > 0 && !isNone ? why : '');
