@@ -65,7 +65,7 @@ describe('its picture', () => {
   it('is taken', async () => {
     await page.waitForTimeout(process.env['UPDATE_SCREENSHOTS'] ? 75_000 : 2_500);
     await page.getByRole('button', { name: 'Audit again' }).click();
-    await page.setViewportSize({ width: 1120, height: 1_120 });
+    await page.setViewportSize({ width: 1120, height: 1_090 });
     await picture('light', 'light');
     await page.setViewportSize({ width: 1120, height: 720 });
     await picture('dark', 'dark');
@@ -73,8 +73,12 @@ describe('its picture', () => {
     await page.getByRole('button', { name: 'Products.byId' }).click();
     await page.locator('#by-ttl canvas').waitFor();
     await until('outcomes are shown', async () => (await page.locator('#recent tbody tr').count()) > 3);
-    await page.setViewportSize({ width: 1280, height: 1_400 });
+    await page.getByLabel('only misses').check();
+    await until('one of them is a miss', async () => (await page.locator('#recent tbody tr').count()) > 0);
+    await page.setViewportSize({ width: 1160, height: 1_400 });
+    await page.waitForTimeout(300);
     for (const path of pictures('method')) await page.locator('#detail').screenshot({ path });
+    await page.locator('#detail-title').focus();
     await page.keyboard.press('Escape');
     await page.setViewportSize({ width: 375, height: 812 });
     await page.evaluate('scrollTo(0, 0)');

@@ -379,6 +379,12 @@ describe('a method', () => {
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('shop:1:find:2');
   });
 
+  it('of a store without a URI is not to be asked for on the command line', async () => {
+    const { page } = await opened();
+    expect(await page.locator('.why-line').innerText()).toContain('cache.explain');
+    expect(await page.locator('#command').isVisible()).toBe(false);
+  });
+
   it('is closed by Escape, but not from a field', async () => {
     const { page } = await opened();
     await page.getByLabel('Process').focus();

@@ -79,7 +79,7 @@ const markAt =
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) return;
     const isRight = x > bbox.left + bbox.width / 2;
     ctx.save();
-    ctx.strokeStyle = ctx.fillStyle = colour('muted');
+    ctx.strokeStyle = colour('muted');
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
     ctx.beginPath();
@@ -89,6 +89,16 @@ const markAt =
     ctx.font = `${11.5 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = isRight ? 'right' : 'left';
     ctx.textBaseline = 'top';
+    // on its own ground: there are lines behind it
+    const width = ctx.measureText(label).width + 6 * devicePixelRatio;
+    ctx.fillStyle = colour('surface');
+    ctx.fillRect(
+      x + (isRight ? -width - 3 * devicePixelRatio : 3 * devicePixelRatio),
+      bbox.top,
+      width,
+      15 * devicePixelRatio,
+    );
+    ctx.fillStyle = colour('muted');
     ctx.fillText(label, x + (isRight ? -6 : 6) * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
     ctx.restore();
   };

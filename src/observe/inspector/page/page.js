@@ -776,13 +776,14 @@ function isHeld(element) {
   return Boolean(isSelecting) || element.contains(document.activeElement);
 }
 
-/** What to write to be told why, for any call. */
+/** What to write to be told why, for any call; the command line reads stores that have a URI. */
 function renderCommands() {
+  const isReached = ({ tier, name }) => tier === 'store' && /^[a-z][\w+.-]*:\/\//i.test(name);
   const shared = chosen()
     .flatMap(({ stores }) => stores ?? [])
-    .findLast(({ tier }) => tier === 'store');
+    .findLast(isReached);
   show('command-line', shared !== undefined);
-  write($('command'), `npx cachette explain ${shared?.name ?? 'URI'} ${recent.copied ?? 'KEY'}`);
+  write($('command'), `npx cachette explain ${shared?.name} ${recent.copied ?? 'KEY'}`);
 }
 
 /** The last calls of the method that is open. */
