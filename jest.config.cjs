@@ -54,6 +54,7 @@ const long = [
   '__tests__/cache/audit-applied.test.ts',
   '__tests__/integrations/cli/fleet.test.ts',
   '__tests__/observe/inspector/page.test.ts',
+  '__tests__/observe/inspector/states.test.ts',
 ];
 
 /** @type {import('jest').Config} */

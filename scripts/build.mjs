@@ -96,7 +96,7 @@ async function bundle(format) {
 async function copyPage() {
   const page = 'src/observe/inspector/page';
   const sources = {
-    ...Object.fromEntries(['page.html', 'page.js', 'page.css'].map((name) => [name, join(page, name)])),
+    ...Object.fromEntries((await readdir(join(root, page))).map((name) => [name, join(page, name)])),
     'uplot.js': 'node_modules/uplot/dist/uPlot.esm.js',
     'uplot.css': 'node_modules/uplot/dist/uPlot.min.css',
     'uplot.LICENSE': 'node_modules/uplot/LICENSE',

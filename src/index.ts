@@ -34,6 +34,7 @@ export type {
   CacheStats,
   Finding,
   FindingCode,
+  LoadDistribution,
   LoadStats,
   MethodAudit,
   MethodStats,

@@ -44,6 +44,29 @@ describe('a snapshot', () => {
     const told = Object.keys(cache[insight].snapshot().stats.methods);
     expect(told).toHaveLength(200);
     expect(told[0]).toBe('m249');
+    expect(cache[insight].snapshot()).toMatchObject({ methodsLeftOut: 50, stats: { calls: 251, misses: 250 } });
+  });
+
+  it('tells what is written for a method, where that is the same for each call', async () => {
+    const cache = open();
+    const find = cache.wrap('find', async (id: number) => id, {
+      ttl: '5m',
+      tags: (id) => `product:${id}`,
+      sliding: true,
+    });
+    const kept = cache.wrap('kept', async () => 1, { ttl: '1s', staleWhileRevalidate: Infinity });
+    await find(1);
+    await kept();
+    const { policies, counted, methodsLeftOut } = cache[insight].snapshot();
+    expect(policies).toEqual({
+      find: { ttlMs: 300_000, sliding: true, staleWhileRevalidateMs: 0, staleIfErrorMs: 0, tagKinds: ['product'] },
+      kept: { ttlMs: 1_000, sliding: false, staleWhileRevalidateMs: Infinity, staleIfErrorMs: 0, tagKinds: [] },
+    });
+    expect([counted, methodsLeftOut]).toEqual([true, undefined]);
+  });
+
+  it('says where nothing is counted', () => {
+    expect(open('memory://', { statistics: false })[insight].snapshot().counted).toBe(false);
   });
 });
 
@@ -163,5 +186,39 @@ describe('an answer', () => {
     };
     expect(readAnswer('audit', JSON.stringify({ process: from, answer: audit }))?.answer).toEqual(audit);
     expect(readAnswer('snapshot', JSON.stringify({ process: from, answer: audit }))).toBeUndefined();
+  });
+
+  it('comes out as it went in, with all that a snapshot has', async () => {
+    const cache = open();
+    await cache.wrap('find', async () => 1, { ttl: Infinity, staleIfError: Infinity })();
+    const answered = { process: cache[insight].snapshot().process, answer: cache[insight].snapshot() };
+    const { loads } = answered.answer.stats.methods['find'] ?? {};
+    expect(loads?.distribution).toEqual([[expect.any(Number), 1]]);
+    expect(readAnswer('snapshot', JSON.stringify(answered))?.answer).toEqual(answered.answer);
+  });
+
+  it('needs no distribution, and one that is odd makes it none', () => {
+    const cache = open();
+    const said = (distribution: unknown): unknown => {
+      const answer = cache[insight].snapshot();
+      const loads = { ...answer.stats.loads, distribution };
+      return readAnswer(
+        'snapshot',
+        JSON.stringify({ process: answer.process, answer: { ...answer, stats: { ...answer.stats, loads } } }),
+      );
+    };
+    for (const one of [undefined, [], [[0, 1]], [[255, 1]]]) expect(said(one)).toBeDefined();
+    for (const odd of [
+      null,
+      5,
+      [[256, 1]],
+      [[-1, 1]],
+      [[0.5, 1]],
+      [[0, '1']],
+      [[0]],
+      [[0, 1, 1]],
+      Array(257).fill([0, 1]),
+    ])
+      expect([odd, said(odd)]).toEqual([odd, undefined]);
   });
 });

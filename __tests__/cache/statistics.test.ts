@@ -132,6 +132,28 @@ describe('stats()', () => {
     expect(meanMs).toBeCloseTo(500.5);
   });
 
+  it('has a distribution of the loads, in buckets of an eighth of an octave, that adds up', async () => {
+    const { Counts } = await import('../../src/cache/counts.js');
+    const [one, other, total] = [new Counts(), new Counts(), new Counts()];
+    expect(one.stats().loads.distribution).toBeUndefined();
+    for (const ms of [0, 0.001, 1, 1, 1.024]) one.loaded(ms, false);
+    other.loaded(1.024, true);
+    other.loaded(Infinity, false);
+    total.add(one);
+    total.add(other);
+    expect(one.stats().loads.distribution).toEqual([
+      [0, 2],
+      [79, 2],
+      [80, 1],
+    ]);
+    expect(total.stats().loads.distribution).toEqual([
+      [0, 2],
+      [79, 2],
+      [80, 2],
+      [255, 1],
+    ]);
+  });
+
   it('measures the size of values', async () => {
     const cache = open();
     const text = cache.wrap('text', async (length: number) => 'x'.repeat(length));

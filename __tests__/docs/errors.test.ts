@@ -50,7 +50,10 @@ beforeEach(() => {
   jest.spyOn(process, 'emitWarning').mockImplementation((warning) => void warnings.push(String(warning)));
 });
 
+const mode = process.env['NODE_ENV'];
+
 afterEach(async () => {
+  process.env['NODE_ENV'] = mode;
   await Promise.all(opened.map((cache) => cache.close()));
   jest.restoreAllMocks();
 });

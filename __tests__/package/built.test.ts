@@ -130,7 +130,8 @@ test.each(['esm', 'cjs'])(
       cwd: root,
       timeout: 10_000,
     });
-    const paths = ['', 'page.js', 'page.css', 'uplot.js', 'uplot.css', 'api/audit'];
+    const modules = ['page.js', 'charts.js', 'numbers.js', 'words.js', 'uplot.js'];
+    const paths = ['', ...modules, 'page.css', 'uplot.css', 'api/audit'];
     expect(stderr).toBe('');
     expect(JSON.parse(stdout)).toEqual({
       served: Object.fromEntries(paths.map((path) => [path, 200])),

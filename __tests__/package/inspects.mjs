@@ -14,7 +14,17 @@ const cache = createCache();
 const inspector = createInspector(cache);
 const { url } = await inspector.listen();
 const served = {};
-for (const path of ['', 'page.js', 'page.css', 'uplot.js', 'uplot.css', 'api/audit'])
+for (const path of [
+  '',
+  'page.js',
+  'charts.js',
+  'numbers.js',
+  'words.js',
+  'page.css',
+  'uplot.js',
+  'uplot.css',
+  'api/audit',
+])
   served[path] = (await fetch(url + path)).status;
 const stream = await fetch(`${url}api/stream`);
 for await (const chunk of stream.body) if (Buffer.from(chunk).includes('event: fleet')) break;

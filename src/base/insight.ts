@@ -2,6 +2,13 @@
 
 import type { Outcome } from './events.js';
 
+/**
+ * How long loads took, since the cache was made: how many were in each bucket, as `[bucket, count]`, by bucket and without those that
+ * are empty. Bucket `b` of 256 begins at `2 ** (b / 8)` microseconds and ends where the next begins; the last has no end. So they can
+ * be added over processes, and two that were taken one after the other be subtracted.
+ */
+export type LoadDistribution = readonly (readonly [bucket: number, count: number])[];
+
 /** The runs of a method, in milliseconds; all 0 where it has not run. */
 export interface LoadStats {
   /** How many there were. */
@@ -18,6 +25,8 @@ export interface LoadStats {
   readonly p99Ms: number;
   /** The longest. */
   readonly maxMs: number;
+  /** Of all of them; undefined where none has run, and from a process with an older version of this package. */
+  readonly distribution?: LoadDistribution;
 }
 
 /** What was counted of one method. `calls` is the sum of hits, misses, stale and bypassed. */
@@ -108,6 +117,17 @@ export interface BusState {
   readonly peers: number;
 }
 
+/** What is written for a method, where it is the same for each call. Milliseconds; 0 where there is none. */
+export interface PolicyTold {
+  /** Undefined where a function tells it. `Infinity` without an end; JSON makes `null` of that. */
+  readonly ttlMs: number | undefined;
+  readonly sliding: boolean;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  /** The kinds of tags that its entries were seen to have: `product` of `product:1`. */
+  readonly tagKinds: readonly string[];
+}
+
 /** What one process tells about one cache. */
 export interface Snapshot {
   readonly process: {
@@ -120,9 +140,16 @@ export interface Snapshot {
   };
   readonly namespace: string;
   readonly enabled: boolean;
+  /** Whether calls are counted: `statistics` of `createCache`. Undefined from an older version of this package. */
+  readonly counted?: boolean;
   /** When it was taken, milliseconds since the epoch. */
   readonly at: number;
+  /** Of its methods those with the most calls; the sums are those of all. */
   readonly stats: CacheStats;
+  /** How many methods are not in `stats.methods`; undefined: none. */
+  readonly methodsLeftOut?: number;
+  /** By `Class.method`, of those in `stats.methods` whose calls have one policy. */
+  readonly policies?: Readonly<Record<string, PolicyTold>>;
   /** Nearest first. */
   readonly stores: readonly StoreState[];
   readonly bus: BusState;

@@ -1,6 +1,7 @@
 /** Reads what other processes say of themselves. It comes over a bus that anyone may write to: whatever is odd is no answer. */
 
 import type { Answered, Answers, Question } from '../base/insight.js';
+import { bucketCount } from './distribution.js';
 
 type Check = (value: unknown) => boolean;
 
@@ -42,6 +43,23 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 const aProcess = object({ id: text, pid: number, host: text, startedAt: number });
 
+const distribution: Check = (value) =>
+  Array.isArray(value) && value.length <= bucketCount && value.every((pair) => Array.isArray(pair) && isBucket(pair));
+
+function isBucket([bucket, count, ...more]: readonly unknown[]): boolean {
+  return Number.isInteger(bucket) && within(bucket as number, bucketCount) && number(count) && more.length === 0;
+}
+
+const within = (index: number, end: number): boolean => index >= 0 && index < end;
+
+const policy = object({
+  ttlMs: maybe(bound),
+  sliding: flag,
+  staleWhileRevalidateMs: bound,
+  staleIfErrorMs: bound,
+  tagKinds: list(text),
+});
+
 const methodStats = {
   calls: number,
   hits: number,
@@ -59,6 +77,7 @@ const methodStats = {
     p95Ms: number,
     p99Ms: number,
     maxMs: number,
+    distribution: maybe(distribution),
   }),
   savedMs: number,
   // What an older process does not send is missing in its answer.
@@ -76,8 +95,11 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
     process: aProcess,
     namespace: text,
     enabled: flag,
+    counted: maybe(flag),
     at: number,
     stats: object({ ...methodStats, errors: number, methods: table(object(methodStats)) }),
+    methodsLeftOut: maybe(number),
+    policies: maybe(table(policy)),
     stores: list(
       object({
         tier: oneOf('memory', 'store'),
@@ -141,9 +163,11 @@ export function readQuestion(asked: string): Question | undefined {
   return topic === 'recent' && typeof method === 'string' ? { topic, method } : undefined;
 }
 
+const endlessNames = new Set(['ttlMs', 'maxEntries', 'staleWhileRevalidateMs', 'staleIfErrorMs']);
+
 /** JSON writes `Infinity` as null. */
 function endless(name: string, value: unknown): unknown {
-  return value === null && (name === 'ttlMs' || name === 'maxEntries') ? Infinity : value;
+  return value === null && endlessNames.has(name) ? Infinity : value;
 }
 
 function parsed(said: string, revive?: (name: string, value: unknown) => unknown): unknown {

@@ -3,6 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { OutcomeStatus, Tier } from '../base/events.js';
 import { kindOf, type LoadStats, type MethodStats } from '../base/insight.js';
+import { Distribution } from './distribution.js';
 import type { Policy } from './policy.js';
 
 /** Of values in memory so many are measured at first, and then one in `measuredOneIn`: that takes a copy of each. */
@@ -43,6 +44,7 @@ export class Counts {
   #failedLoads = 0;
   #loadedMs = 0;
   #loadTimes: RecordableHistogram | undefined;
+  #distribution: Distribution | undefined;
   #stored = 0;
   #looked = 0;
   #bytes = { sum: 0, count: 0, max: 0 };
@@ -106,6 +108,7 @@ export class Counts {
     if (isFailed) this.#failedLoads++;
     this.#loadedMs += ms;
     this.#loadTimes ??= createHistogram(histogramRange);
+    (this.#distribution ??= new Distribution()).record(ms);
     this.#loadTimes.record(Math.min(Math.max(1, Math.round(ms * 1_000)), histogramRange.highest));
   }
 
@@ -190,6 +193,7 @@ export class Counts {
     this.#failedLoads += other.#failedLoads;
     this.#loadedMs += other.#loadedMs;
     if (other.#loadTimes) (this.#loadTimes ??= createHistogram(histogramRange)).add(other.#loadTimes);
+    if (other.#distribution) (this.#distribution ??= new Distribution()).add(other.#distribution);
     this.#bytes.sum += other.#bytes.sum;
     this.#bytes.count += other.#bytes.count;
     this.#bytes.max = Math.max(this.#bytes.max, other.#bytes.max);
@@ -210,6 +214,7 @@ export class Counts {
       p95Ms: percentile(95),
       p99Ms: percentile(99),
       maxMs: times ? times.max / 1_000 : 0,
+      ...(this.#distribution && { distribution: this.#distribution.told() }),
     };
   }
 }

@@ -2,11 +2,12 @@
 
 import { hostname } from 'node:os';
 import type { Outcome } from '../base/events.js';
-import type { Answered, Answers, Audit, Insight, Question, Snapshot } from '../base/insight.js';
+import type { Answered, Answers, Audit, Insight, PolicyTold, Question, Snapshot } from '../base/insight.js';
 import { crypto } from '../policies/crypto.js';
 import { atMost, LRUCache } from '../policies/lru.js';
 import { readAnswer, readQuestion } from './answers.js';
 import type { Core } from './core.js';
+import type { Counts } from './counts.js';
 
 /** Of a method so many outcomes are kept. */
 const outcomesKept = 50;
@@ -26,6 +27,7 @@ export interface InsightParts {
   readonly namespace: string;
   readonly audit: () => Audit;
   readonly isEnabled: () => boolean;
+  readonly isCounted: boolean;
 }
 
 export class CacheInsight implements Insight {
@@ -42,15 +44,19 @@ export class CacheInsight implements Insight {
   }
 
   snapshot(): Snapshot {
-    const { core, namespace, isEnabled } = this.#parts;
+    const { core, namespace, isEnabled, isCounted } = this.#parts;
     const stats = core.outcomes.stats();
     const byCalls = Object.entries(stats.methods).sort(([, a], [, b]) => b.calls - a.calls);
+    const told = byCalls.slice(0, methodsTold);
     return {
       process: this.#self,
       namespace,
       enabled: isEnabled(),
+      counted: isCounted,
       at: Date.now(),
-      stats: { ...stats, methods: Object.fromEntries(byCalls.slice(0, methodsTold)) },
+      stats: { ...stats, methods: Object.fromEntries(told) },
+      ...(byCalls.length > told.length && { methodsLeftOut: byCalls.length - told.length }),
+      policies: Object.fromEntries(told.flatMap(([method]) => policyTold(method, core.outcomes.of(method)))),
       ...core.store.state(),
     };
   }
@@ -133,4 +139,11 @@ export class CacheInsight implements Insight {
     kept.push(outcome);
     if (kept.length > outcomesKept) kept.shift();
   }
+}
+
+/** None where each call has its own. */
+function policyTold(method: string, { policy, kinds }: Counts): [string, PolicyTold][] {
+  if (!policy) return [];
+  const { ttlMs, sliding, staleWhileRevalidateMs, staleIfErrorMs } = policy;
+  return [[method, { ttlMs, sliding, staleWhileRevalidateMs, staleIfErrorMs, tagKinds: [...kinds.keys()] }]];
 }

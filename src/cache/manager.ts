@@ -129,6 +129,7 @@ export class CacheManager<Tag extends string = string> {
       namespace: this.#settings.namespace,
       audit: () => this.audit(),
       isEnabled: () => this.enabled,
+      isCounted: recorder !== undefined,
     });
     this[insight] = told;
     this.#core.enabled = process.env['CACHETTE_DISABLED'] !== '1';

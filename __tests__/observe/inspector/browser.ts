@@ -41,6 +41,12 @@ export async function look(browser: Browser, url: string, options: BrowserContex
   return { page, complaints };
 }
 
+/** Resolves when the page says that so many processes have told. */
+export async function isLive(page: Page, processes: number): Promise<void> {
+  const words = `live, ${processes} process${processes === 1 ? '' : 'es'}`;
+  await page.locator('#connection').getByText(words, { exact: true }).waitFor();
+}
+
 /** Where pictures go: always to `.artifacts`, to the documentation where that is asked for. */
 export function pictures(name: string): string[] {
   const folders = ['.artifacts/inspector/', ...(process.env['UPDATE_SCREENSHOTS'] ? ['docs/images/inspector-'] : [])];

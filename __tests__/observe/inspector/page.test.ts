@@ -4,7 +4,7 @@ import { createCache } from 'cachette';
 import { createInspector } from 'cachette/inspector';
 import { type Browser, type Page } from 'playwright-core';
 import { until } from '../../support/until.js';
-import { look, pictures, startBrowser, type Watched } from './browser.js';
+import { isLive, look, pictures, startBrowser, type Watched } from './browser.js';
 import { hostile, hostileTag, openShop, type Shop } from './shop.js';
 
 const invalidationToken = 'only-for-those-who-may';
@@ -36,7 +36,7 @@ afterAll(async () => {
 beforeEach(async () => {
   watched = await look(browser, served.url);
   page = watched.page;
-  await page.getByText('live, 2 processes').waitFor();
+  await isLive(page, 2);
 });
 
 afterEach(async () => {
@@ -48,7 +48,7 @@ const methodNames = (): Promise<string[]> => page.locator('#methods tbody button
 
 /** The column of a method, by its heading. */
 async function cellOf(method: string, heading: string): Promise<string> {
-  const headings = await page.locator('#methods thead th').allTextContents();
+  const headings = await page.locator('#methods thead tr:last-child th').allTextContents();
   const row = page.locator('#methods tbody tr').filter({ hasText: method });
   return (await row.locator('th, td').nth(headings.indexOf(heading)).textContent()) ?? '';
 }
@@ -65,7 +65,7 @@ describe('its picture', () => {
   it('is taken', async () => {
     await page.waitForTimeout(process.env['UPDATE_SCREENSHOTS'] ? 75_000 : 2_500);
     await page.getByRole('button', { name: 'Audit again' }).click();
-    await page.setViewportSize({ width: 1120, height: 1_120 });
+    await page.setViewportSize({ width: 1120, height: 1_090 });
     await picture('light', 'light');
     await page.setViewportSize({ width: 1120, height: 720 });
     await picture('dark', 'dark');
@@ -73,8 +73,12 @@ describe('its picture', () => {
     await page.getByRole('button', { name: 'Products.byId' }).click();
     await page.locator('#by-ttl canvas').waitFor();
     await until('outcomes are shown', async () => (await page.locator('#recent tbody tr').count()) > 3);
-    await page.setViewportSize({ width: 1280, height: 1_400 });
+    await page.getByLabel('only misses').check();
+    await until('one of them is a miss', async () => (await page.locator('#recent tbody tr').count()) > 0);
+    await page.setViewportSize({ width: 1160, height: 1_400 });
+    await page.waitForTimeout(300);
     for (const path of pictures('method')) await page.locator('#detail').screenshot({ path });
+    await page.locator('#detail-title').focus();
     await page.keyboard.press('Escape');
     await page.setViewportSize({ width: 375, height: 812 });
     await page.evaluate('scrollTo(0, 0)');
@@ -133,7 +137,7 @@ describe('the methods', () => {
   it('are sorted by the keyboard, up and down', async () => {
     await page.locator('#methods thead button[data-sort=name]').focus();
     await page.keyboard.press('Enter');
-    const head = page.locator('#methods thead th').first();
+    const head = page.locator('#methods thead tr:last-child th').first();
     expect(await head.getAttribute('aria-sort')).toBe('ascending');
     const ascending = await methodNames();
     expect(ascending).toEqual([...ascending].sort((a, b) => a.localeCompare(b)));
@@ -220,7 +224,7 @@ describe('a cache of memory alone', () => {
     const cache = createCache('memory://?maxEntries=50');
     const inspector = createInspector(cache);
     const { page: alone, complaints } = await look(browser, (await inspector.listen()).url);
-    await alone.getByText('live, 1 process').waitFor();
+    await isLive(alone, 1);
     await alone.getByText('No cached method has been called yet.').waitFor();
     await alone.getByText('Nothing recorded yet.').waitFor();
     const square = cache.wrap('square', async (n: number) => n * n, { ttl: '1h' });
@@ -250,9 +254,9 @@ describe('with a token', () => {
     await give(asking, 'guessed');
     await asking.getByText('That token was not the right one.').waitFor();
     await give(asking, token);
-    await asking.getByText('live, 2 processes').waitFor();
+    await isLive(asking, 2);
     await asking.reload();
-    await asking.getByText('live, 2 processes').waitFor();
+    await isLive(asking, 2);
     expect(await asking.locator('#token-form').isVisible()).toBe(false);
     expect(await asking.locator('#invalidate').isVisible()).toBe(false);
     expect(complaints.filter((complaint) => !complaint.includes('401'))).toEqual([]);
@@ -266,7 +270,7 @@ describe('a server that goes', () => {
     const inspector = createInspector(shop.caches[0]);
     const first = await inspector.listen();
     const { page: following } = await look(browser, first.url);
-    await following.getByText('live, 2 processes').waitFor();
+    await isLive(following, 2);
     await first.close();
     await following.locator('#connection[data-state=lost]').waitFor();
     const again = await inspector.listen({ port: Number(new URL(first.url).port) });

@@ -6,6 +6,8 @@ import { networkInterfaces } from 'node:os';
 import { type Cache, createCache, isCacheConfigError, localBus } from 'cachette';
 import { createInspector, type Inspector, type InspectorOptions } from 'cachette/inspector';
 import express from 'express';
+import { createGzip } from 'node:zlib';
+import { connect as connect2, createServer as createServer2 } from 'node:http2';
 import fastify from 'fastify';
 import { Keyv } from 'keyv';
 import { type Answered, insight } from '../../../src/base/insight.js';
@@ -86,6 +88,20 @@ function ask(url: string, { method = 'GET', headers = {}, body }: Sent = {}): Pr
     });
     asked.once('error', reject);
     asked.end(body);
+  });
+}
+
+/** Of the page, asked for in this version of HTTP. */
+function rawStatus(url: string, version: '1.0' | '1.1'): Promise<number> {
+  const { port, host } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.once('error', reject);
+    socket.once('data', (data) => {
+      resolve(Number(/^HTTP\/1\.\d (\d+)/.exec(data.toString())?.[1]));
+      socket.destroy();
+    });
+    socket.write(`GET / HTTP/${version}\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   });
 }
 
@@ -170,6 +186,9 @@ describe('the files of the page', () => {
     for (const [path, type] of [
       ['', 'text/html'],
       ['page.js', 'text/javascript'],
+      ['charts.js', 'text/javascript'],
+      ['numbers.js', 'text/javascript'],
+      ['words.js', 'text/javascript'],
       ['page.css', 'text/css'],
       ['uplot.js', 'text/javascript'],
       ['uplot.css', 'text/css'],
@@ -287,8 +306,31 @@ describe('without a token', () => {
 
   it('what a proxy passes on is refused', async () => {
     const url = await inspected();
-    for (const name of ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'])
+    for (const name of [
+      'X-Forwarded-For',
+      'X-Forwarded-Proto',
+      'X-Forwarded-Prefix',
+      'Forwarded',
+      'X-Real-IP',
+      'True-Client-IP',
+      'CF-Connecting-IP',
+      'CF-Ray',
+      'Via',
+    ])
       expect([name, await status(url, { headers: { [name]: '1.2.3.4' } })]).toEqual([name, 403]);
+  });
+
+  it('HTTP/1.0 is refused, which proxies speak that tell nothing else of themselves', async () => {
+    const url = await inspected();
+    expect([await rawStatus(url, '1.0'), await rawStatus(url, '1.1')]).toEqual([403, 200]);
+    expect(await rawStatus(await inspected({ token }), '1.0')).toBe(200);
+  });
+
+  it('there is no inspector in production', () => {
+    jest.replaceProperty(process, 'env', { ...process.env, NODE_ENV: 'production' });
+    closing.push(() => jest.restoreAllMocks());
+    expect(refusal(() => createInspector(open()))).toContain("there is no token, and NODE_ENV is 'production'");
+    expect(refusal(() => createInspector(open(), { token }))).toBe('none');
   });
 
   it('what comes to an address that others reach is refused, whatever it calls itself', async () => {
@@ -383,6 +425,27 @@ describe('invalidating', () => {
     expect(await status(`${url}api/invalidate`, invalidation(headers, body))).toBe(expected);
     expect(cache.stats().invalidations).toBe(0);
     expect(await status(url)).toBe(200);
+  });
+
+  it('is done over HTTP/2, whose requests name their host elsewhere', async () => {
+    const inspector = inspectorOf(open(), { invalidationToken });
+    const server = createServer2(inspector.handler as never);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const session = connect2(url);
+    closing.push(
+      () => server.close(),
+      () => session.destroy(),
+    );
+    const post = (origin: string): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const { headers, body } = invalidation({ origin, ':method': 'POST', ':path': '/api/invalidate' });
+        const asked = session.request(headers);
+        asked.once('response', (told) => resolve(told[':status']));
+        asked.once('error', reject);
+        asked.end(body);
+      });
+    expect([await post(url), await post('http://127.0.0.1:1')]).toEqual([200, 403]);
   });
 
   it('is refused as soon as there is too much, not when all has come', async () => {
@@ -498,9 +561,35 @@ describe('the stream', () => {
     await inspector.close();
     expect(await whole).toMatch(/^: watching\n\n/);
     expect(await web).toMatch(/^: watching\n\n/);
-    const late = await fetch(`${url}/api/stream`, { headers: { authorization: `Bearer ${token}` } });
-    expect(late.status).toBe(503);
+    for (const path of ['/', '/page.js', '/api/session', '/api/stream']) {
+      const late = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+      expect([path, late.status, late.headers.get('connection')]).toEqual([path, 503, 'close']);
+    }
+    await expect(inspector.listen()).rejects.toThrow('inspector.listen: this inspector is closed');
     await inspector.close();
+  });
+
+  it('does not keep a server from closing that others have, though somebody watches', async () => {
+    const inspector = inspectorOf(open());
+    const server = createServer(inspector.handler);
+    const url = await listening(server);
+    const response = await fetch(`${url}/api/stream`);
+    expect(response.headers.get('connection')).toBe('close');
+    await Promise.all([new Promise((resolve) => server.close(resolve)), response.text()]);
+  });
+
+  it('does not keep an application from closing either', async () => {
+    const url = await onFastify(inspectorOf(open(), { base: '/cache' }));
+    const response = await fetch(`${url}/cache/api/stream`);
+    await Promise.all([closing.pop()?.(), closing.pop()?.(), response.text()]);
+  });
+
+  it('is not kept by what compresses answers', async () => {
+    const inspector = inspectorOf(open());
+    const app = express().use(compresses).use('/cache', inspector.handler);
+    const url = await listening(createServer(app));
+    expect((await fetch(`${url}/cache/page.js`)).headers.get('content-encoding')).toBe('gzip');
+    await firstEvent(await fetch(`${url}/cache/api/stream`));
   });
 
   it('leaves no port and no timer behind', async () => {
@@ -510,13 +599,32 @@ describe('the stream', () => {
     await inspector.close();
     await expect(ask(url)).rejects.toThrow('ECONNREFUSED');
     const again = await inspectorOf(open()).listen();
-    const watching = (await fetch(`${again.url}api/stream`)).text().catch(() => 'cut off');
+    const watching = (await fetch(`${again.url}api/stream`)).text();
     await again.close();
     await again.close();
-    expect(await watching).toBe('cut off');
+    expect(await watching).toMatch(/^: watching\n\n/);
     await expect(ask(again.url)).rejects.toThrow('ECONNREFUSED');
   });
 });
+
+/** As the package `compression` does: what is written goes through gzip, and what may not be transformed does not. */
+const compresses: express.RequestHandler = (_request, response, next) => {
+  const [head, write, end] = [response.writeHead, response.write, response.end].map((one) => one.bind(response)) as [
+    (status: number, headers: OutgoingHttpHeaders) => void,
+    (chunk: unknown) => boolean,
+    (chunk?: unknown) => Response,
+  ];
+  const gzip = createGzip().on('data', write).once('end', end);
+  response.writeHead = ((code: number, headers: OutgoingHttpHeaders = {}) => {
+    const isPlain = /no-transform/.test(String(headers['Cache-Control']));
+    Object.assign(response, isPlain ? { write, end } : {});
+    head(code, isPlain ? headers : { ...headers, 'Content-Encoding': 'gzip' });
+    return response;
+  }) as never;
+  response.write = ((chunk: unknown) => gzip.write(chunk)) as never;
+  response.end = ((chunk?: unknown) => gzip.end(chunk)) as never;
+  next();
+};
 
 /** A client of the stream that reads nothing. */
 function stalled(url: string): Promise<Socket> {

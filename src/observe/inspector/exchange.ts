@@ -12,6 +12,10 @@ export interface Asked {
   readonly host: string | undefined;
   /** Whether it came to an address that only this machine reaches, as far as that can be told. */
   readonly isLocal: boolean;
+  /** Of the protocol, such as `1.1`; undefined where nothing tells it. */
+  readonly version: string | undefined;
+  /** In lower case. */
+  readonly headerNames: readonly string[];
   header(name: string): string | undefined;
   /** Rejects with a {@link Refusal}. */
   body(mostBytes: number): Promise<string>;
@@ -21,6 +25,8 @@ export interface Asked {
 export interface Reader {
   /** Whether it has taken what it was given. */
   isReady(): boolean;
+  /** Whether the server that it is connected to takes no more connections: it waits for those that are open. */
+  isLeftBehind(): boolean;
   write(text: string): void;
   end(): void;
 }
@@ -74,9 +80,21 @@ export function file(content: Buffer, type: string): Answer {
 }
 
 export function events(feed: Feed): Answer {
-  // proxies such as nginx would keep the events together
-  const headers = { ...safety, 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' };
+  const headers = {
+    ...safety,
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    // proxies such as nginx would keep the events together, and what compresses would wait for more of them
+    'X-Accel-Buffering': 'no',
+    'Cache-Control': 'no-store, no-transform',
+    // a server that is closed waits for connections that are kept
+    Connection: 'close',
+  };
   return { status: 200, headers, body: feed };
+}
+
+/** HTTP/2 has no headers about connections, and a `Response` belongs to none. */
+export function withoutConnection(headers: Answer['headers']): Answer['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'Connection'));
 }
 
 /** What of `pathname` is behind `base`, and whether it lacks its slash; `original` is what the client asked for. */

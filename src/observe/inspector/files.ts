@@ -15,6 +15,9 @@ const types = {
 const known: Readonly<Record<string, { name: string; type: string; source?: string }>> = {
   '': { name: 'page.html', type: types.html },
   'page.js': { name: 'page.js', type: types.js },
+  'charts.js': { name: 'charts.js', type: types.js },
+  'numbers.js': { name: 'numbers.js', type: types.js },
+  'words.js': { name: 'words.js', type: types.js },
   'page.css': { name: 'page.css', type: types.css },
   'uplot.js': { name: 'uplot.js', type: types.js, source: 'uplot/dist/uPlot.esm.js' },
   'uplot.css': { name: 'uplot.css', type: types.css, source: 'uplot/dist/uPlot.min.css' },

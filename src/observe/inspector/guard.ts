@@ -5,8 +5,8 @@ import { type Asked, Refusal } from './exchange.js';
 import { isLoopbackHost } from './loopback.js';
 import type { InspectorOptions } from './options.js';
 
-/** Set by proxies: then the machine that asks is another one than the connection says. */
-const proxied = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+/** Set by proxies: then the machine that asks may be another one than the connection says. */
+const ofProxies = /^(x-forwarded-.*|forwarded|via|cf-.*|true-client-ip|x-real-ip|x-client-ip|x-cluster-client-ip)$/;
 
 export class Guard {
   readonly #reading: Buffer | undefined;
@@ -26,14 +26,12 @@ export class Guard {
   }
 
   /**
-   * Without a token, only this machine may ask. The name is checked too: a site whose name is made to mean 127.0.0.1 would
+   * Without a token, only this machine may ask, and no proxy that can be told by what it sends. The name is checked too: a site whose name is made to mean 127.0.0.1 would
    * read through the browser of whoever looks at it.
    */
   checkPlace(asked: Asked): void {
     if (this.#reading) return;
-    const isHere =
-      asked.isLocal && isLoopbackHost(asked.host) && !proxied.some((name) => asked.header(name) !== undefined);
-    if (isHere) return;
+    if (asked.isLocal && isLoopbackHost(asked.host) && !isProxied(asked)) return;
     throw new Refusal(
       403,
       'This inspector has no token, so that it answers only what comes over a connection from this machine, for localhost. ' +
@@ -61,6 +59,11 @@ export class Guard {
     if (matches(asked.header('x-cachette-invalidation-token'), this.#invalidating)) return;
     throw new Refusal(403, 'Send the token for invalidating as X-Cachette-Invalidation-Token.');
   }
+}
+
+/** No browser has spoken HTTP/1.0 for long; nginx does, where nothing else is written, and tells nothing else of itself. */
+function isProxied({ headerNames, version }: Asked): boolean {
+  return version === '1.0' || headerNames.some((name) => ofProxies.test(name));
 }
 
 function isOwnOrigin(origin: string | undefined, host: string | undefined): boolean {

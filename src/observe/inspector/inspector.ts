@@ -4,7 +4,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { CacheManager } from '../../cache/manager.js';
 import { answerToNode, askedOfNode } from './node.js';
-import { checkInspectorOptions, checkListenOptions, type InspectorOptions, type ListenOptions } from './options.js';
+import {
+  checkInspectorOptions,
+  checkListenOptions,
+  closedError,
+  type InspectorOptions,
+  type ListenOptions,
+} from './options.js';
 import { Routes } from './routes.js';
 import { answerToWeb, askedOfWeb } from './web.js';
 
@@ -30,17 +36,17 @@ export interface Inspector {
   /**
    * Starts a server of its own.
    *
-   * @throws CacheConfigError (a rejection) if other machines reach the host and there is no `token`
+   * @throws CacheConfigError (a rejection) if other machines reach the host and there is no `token`, or after `close`
    */
   listen(options?: ListenOptions): Promise<Listening>;
-  /** Ends all streams and stops the servers that `listen` has started. The cache stays open. */
+  /** Ends all streams and stops the servers that `listen` has started; all else is refused. The cache stays open. */
   close(): Promise<void>;
 }
 
 /**
  * Makes the inspector of a cache.
  *
- * @throws CacheConfigError if an option is wrong
+ * @throws CacheConfigError if an option is wrong, or there is no `token` and `NODE_ENV` is `production`
  *
  * @example
  * ```ts
@@ -68,6 +74,7 @@ export function createInspector(cache: CacheManager, options: InspectorOptions =
     fetch: async (request) => answerToWeb(await routes.answer(askedOfWeb(request, base)), request),
     async listen(where = {}) {
       checkListenOptions(where, token);
+      if (routes.isClosed) throw closedError();
       const listening = await listenOn(createServer(handler), { base, ...where });
       opened.add(listening);
       return listening;

@@ -1,7 +1,7 @@
 /** Between the routes and the server of Node, also where Express or Fastify has it. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Asked, type Feed, placeOf, Refusal } from './exchange.js';
+import { type Answer, type Asked, type Feed, placeOf, Refusal, withoutConnection } from './exchange.js';
 import { isLoopbackAddress } from './loopback.js';
 
 /** What frameworks add. */
@@ -20,8 +20,11 @@ export function askedOfNode(request: Incoming, base: string | undefined): Asked 
     ...placeOf(pathname, split(original)[0], base ?? ''),
     method: request.method ?? 'GET',
     query: new URLSearchParams(query),
-    host: request.headers.host,
+    // HTTP/2 has the first; there, the second may be missing, or be another one
+    host: [request.headers[':authority']].flat()[0] ?? request.headers.host,
     isLocal: isLoopbackAddress(request.socket.localAddress),
+    version: request.httpVersion,
+    headerNames: Object.keys(request.headers),
     header: (name) => [request.headers[name]].flat()[0],
     body: (mostBytes) => bodyOf(request, mostBytes),
   };
@@ -65,14 +68,16 @@ function read(request: Incoming, mostBytes: number): Promise<string> {
 
 export function answerToNode({ status, headers, body }: Answer, response: ServerResponse): void {
   if (response.destroyed || response.headersSent) return;
-  response.writeHead(status, headers);
+  response.writeHead(status, response.req.httpVersionMajor < 2 ? headers : withoutConnection(headers));
   if (typeof body === 'function') follow(body, response);
   else response.end(body);
 }
 
 function follow(feed: Feed, response: ServerResponse): void {
+  const { socket } = response.req as { readonly socket: { readonly server?: { readonly listening?: boolean } } };
   const leave = feed({
     isReady: () => !response.writableNeedDrain,
+    isLeftBehind: () => socket.server?.listening === false,
     write: (text) => response.write(text),
     end: () => response.end(),
   });

@@ -8,7 +8,7 @@ import { isLoopbackName } from './loopback.js';
 export interface InspectorOptions {
   /**
    * Whoever has it may read; at least 16 characters. Without one, only this machine may: the inspector answers what comes
-   * to a loopback address, and for a loopback name.
+   * to a loopback address, and for a loopback name. Needed where `NODE_ENV` is `production`, and behind a proxy.
    */
   readonly token?: string | undefined;
   /** Whoever has it may invalidate tags; at least 16 characters, another one than `token`. Without one, nobody may. */
@@ -55,11 +55,22 @@ export function checkInspectorOptions(options: InspectorOptions): void {
   check(options, inspectorRules, where);
   checkToken('token', options.token);
   checkToken('invalidationToken', options.invalidationToken);
+  checkProduction(options.token);
   if (options.token === undefined || options.token !== options.invalidationToken) return;
   throw new CacheConfigError({
     where,
     what: 'token and invalidationToken are the same, so that whoever reads may invalidate',
     instead: 'write two different ones',
+  });
+}
+
+/** There, a proxy on the same machine may stand in front, which looks like this machine. */
+function checkProduction(token: string | undefined): void {
+  if (token !== undefined || process.env['NODE_ENV'] !== 'production') return;
+  throw new CacheConfigError({
+    where,
+    what: "there is no token, and NODE_ENV is 'production'",
+    instead: `${aToken}, as token`,
   });
 }
 
@@ -72,6 +83,15 @@ function checkToken(name: string, token: unknown): void {
     throw new CacheConfigError({ where, what: `${name} has characters that no header can carry`, instead: aToken });
   if (token.length >= leastCharacters) return;
   throw new CacheConfigError({ where, what: `${name} has ${token.length} characters`, instead: aToken });
+}
+
+/** What `listen` throws after `close`. */
+export function closedError(): CacheConfigError {
+  return new CacheConfigError({
+    where: 'inspector.listen',
+    what: 'this inspector is closed',
+    instead: 'make another one with createInspector',
+  });
 }
 
 /** Throws a `CacheConfigError` if an option of `listen` is wrong, or would show the cache to everybody. */

@@ -43,6 +43,10 @@ export class Routes {
     ]);
   }
 
+  get isClosed(): boolean {
+    return this.#watch.isClosed;
+  }
+
   /** Ends all streams; there are none afterwards. */
   close(): void {
     this.#watch.close();
@@ -59,6 +63,8 @@ export class Routes {
 
   async #answer(asked: Asked): Promise<Answer> {
     this.#guard.checkPlace(asked);
+    // a page that asks again and again must not keep a connection either, where the server is to close
+    if (this.isClosed) throw new Refusal(503, 'The inspector is closed.', { Connection: 'close' });
     if (asked.slashless !== undefined && isReading(asked))
       return text(302, 'The page is at the path with a slash.', { Location: `./${asked.slashless}/` });
     const route = asked.path === undefined ? undefined : this.#api.get(asked.path);
@@ -81,7 +87,6 @@ export class Routes {
   }
 
   #stream(): Answer {
-    if (this.#watch.isClosed) throw new Refusal(503, 'The inspector is closed.');
     return events((reader) => this.#watch.add(reader));
   }
 

@@ -64,11 +64,21 @@ export class Watch {
     const startedAt = performance.now();
     const event = await this.#event();
     this.#isAsking = false;
+    this.#leaveBehind();
     // one that does not take its events gets none, rather than all of them later
     for (const reader of this.#readers) if (reader.isReady()) reader.write(event);
     if (this.#readers.size === 0) return;
     this.#timer = setTimeout(() => void this.#turn(), Math.max(everyMs - (performance.now() - startedAt), 0));
     this.#timer.unref();
+  }
+
+  /** A server that is closed waits for its connections; those that stream would never end. */
+  #leaveBehind(): void {
+    for (const reader of this.#readers) {
+      if (!reader.isLeftBehind()) continue;
+      this.#readers.delete(reader);
+      reader.end();
+    }
   }
 
   /** A comment where there is nothing to tell: the connection lives. */

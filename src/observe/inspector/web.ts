@@ -1,6 +1,6 @@
 /** Between the routes and requests of the web standard. */
 
-import { type Answer, type Asked, type Feed, placeOf, Refusal } from './exchange.js';
+import { type Answer, type Asked, type Feed, placeOf, Refusal, withoutConnection } from './exchange.js';
 
 export function askedOfWeb(request: Request, base: string | undefined): Asked {
   const url = new URL(request.url);
@@ -12,6 +12,8 @@ export function askedOfWeb(request: Request, base: string | undefined): Asked {
     host,
     // There is no connection to look at, and many servers take the host of the URL from what the client has sent.
     isLocal: false,
+    version: undefined,
+    headerNames: [...request.headers.keys()],
     header: (name) => request.headers.get(name) ?? undefined,
     body: (mostBytes) => bodyOf(request, mostBytes),
   };
@@ -29,7 +31,8 @@ async function bodyOf(request: Request, mostBytes: number): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-export function answerToWeb({ status, headers, body }: Answer, { method, signal }: Request): Response {
+export function answerToWeb({ status, headers: all, body }: Answer, { method, signal }: Request): Response {
+  const headers = withoutConnection(all);
   if (method === 'HEAD') return new Response(null, { status, headers });
   if (typeof body !== 'function') return new Response(new Uint8Array(Buffer.from(body)), { status, headers });
   return new Response(streamOf(body, signal), { status, headers });
@@ -51,6 +54,7 @@ function streamOf(feed: Feed, signal: AbortSignal): ReadableStream<Uint8Array> {
       };
       leave = feed({
         isReady: () => (controller.desiredSize ?? 0) > 0,
+        isLeftBehind: () => false,
         write: (text) => controller.enqueue(encoder.encode(text)),
         end,
       });

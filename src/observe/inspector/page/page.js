@@ -3,99 +3,63 @@
  * text, and only ever become text nodes. Numbers come from other processes and may be missing or odd.
  */
 
-/* global document, fetch, getComputedStyle, Headers, HTMLElement, location, matchMedia, queueMicrotask, ResizeObserver, sessionStorage, TextDecoderStream */
+/* global AbortController, document, fetch, Headers, HTMLElement, location, matchMedia, navigator, sessionStorage, TextDecoderStream */
 
-import uPlot from './uplot.js';
+import * as charts from './charts.js';
+import { axis, clock, colour, draw, fromZero, line, shown, timeAxis, timeLine, wholeRatio } from './charts.js';
+import { bytes, count, counted, greatest, isNumber, lately, merge, millis, num } from './numbers.js';
+import { NONE, percent, rate, sum } from './numbers.js';
+import { meaning, policyWords, visible } from './words.js';
 
 /** @typedef {import('../../../base/insight.js').Snapshot} Snapshot */
 /** @typedef {import('../../../base/insight.js').MethodStats} MethodStats */
-/** @typedef {import('../../../base/insight.js').Audit} Audit */
 /** @typedef {import('../../../base/insight.js').Finding} Finding */
 /** @typedef {import('../../../base/insight.js').Prediction} Prediction */
 /** @typedef {import('../../../base/events.js').Outcome} Outcome */
 /** @typedef {import('../../../base/insight.js').Answered<'snapshot'>} Reported */
 /** @typedef {import('../../../base/insight.js').Answered<'audit'>} Audited */
 /** @typedef {{ at: number, processes: Reported[] }} Fleet */
-/** @typedef {MethodStats & { name: string }} Method */
-/** @typedef {{ at: number, hits: number, asked: number, calls: number, loads: (number | null)[] }} Sample */
+/** @typedef {ReturnType<typeof lately>} Lately */
 
 const HISTORY = 900;
 const WINDOW_MS = 5_000;
+/** A process that does not answer is shown as it was for so long. */
+const LATE_MS = 5_000;
+/** The server says something each second; a stream that is silent for so long is no longer one. */
+const SILENT_MS = 10_000;
+/** What has changed for so long is worth a word to who listens. */
+const LASTING_MS = 3_000;
 const RECENT_EVERY_MS = 2_000;
+/** With more methods than this they can be searched, and then what could be better comes first. */
+const FEW_METHODS = 8;
+const MANY_METHODS = 20;
+const FEW_FINDINGS = 5;
+/** As the audit has it: further from what was measured, its predictions are worth little. */
+const TRUSTED_ERROR = 0.1;
 const TOKEN_KEY = `cachette-inspector ${location.pathname}`;
 
 const state = {
-  /** @type {Fleet | undefined} */
+  /** What the processes have said last; also those that are late. @type {Fleet | undefined} */
   fleet: undefined,
-  /** One map for each report: by process, what the charts need. @type {{ at: number, by: Map<string, Sample> }[]} */
+  /** The processes of which that is some seconds old. @type {Set<string>} */
+  late: new Set(),
+  /** The reports of the last seconds. @type {Fleet[]} */
+  reports: [],
+  /** What the charts need, by process, and under '' for all of them. @type {{ at: number, by: Map<string, Lately> }[]} */
   history: [],
   /** The process looked at; empty for all. */
   process: '',
   sort: { id: 'calls', descending: true },
+  /** What the names of the methods shown have in them. */
+  filter: '',
   /** The method looked at. @type {string | undefined} */
   method: undefined,
   /** @type {Audited[]} */
   audits: [],
+  /** Whether more findings are shown than the first. */
+  allFindings: false,
   token: sessionStorage.getItem(TOKEN_KEY) ?? '',
 };
-
-// ---- numbers as text ------------------------------------------------------------------------------------------------
-
-const NONE = '–';
-const plain = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
-const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
-
-/** A number that can be counted with; 0 for whatever else came. @param {unknown} value */
-const num = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : 0);
-
-/** @param {unknown} value @returns {value is number} */
-const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
-
-/** @param {unknown} value */
-function count(value) {
-  if (!isNumber(value)) return NONE;
-  return Math.abs(value) < 1e6 ? plain.format(value) : compact.format(Math.min(value, 1e18));
-}
-
-/** @param {unknown} value */
-function rate(value) {
-  if (!isNumber(value)) return NONE;
-  return value < 10 ? short.format(value) : count(value);
-}
-
-/** Not rounded up to 100 % as long as something is missing. @param {unknown} value */
-function percent(value) {
-  if (!isNumber(value)) return NONE;
-  const hundred = Math.min(Math.max(value, 0), 1) * 100;
-  const cut = hundred < 100 ? Math.min(hundred, 99.9) : 100;
-  return `${cut >= 99.95 || cut < 0.05 ? cut.toFixed(0) : cut.toFixed(1)}\u00a0%`;
-}
-
-/** @param {unknown} value */
-function millis(value) {
-  if (!isNumber(value)) return NONE;
-  const units = /** @type {const} */ ([
-    [86_400_000, 'd'],
-    [3_600_000, 'h'],
-    [60_000, 'min'],
-    [1_000, 's'],
-  ]);
-  const [size, unit] = units.find(([least]) => Math.abs(value) >= least) ?? [1, 'ms'];
-  const amount = value / size;
-  return `${Math.abs(amount) >= 1_000 ? count(amount) : short.format(Math.round(amount * 100) / 100)}\u00a0${unit}`;
-}
-
-/** @param {unknown} value */
-function bytes(value) {
-  if (!isNumber(value)) return NONE;
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  const step = Math.min(Math.max(Math.floor(Math.log10(Math.max(value, 1)) / 3), 0), units.length - 1);
-  return `${short.format(value / 1000 ** step)}\u00a0${units[step]}`;
-}
-
-/** @param {number} amount @param {string} one @param {string} [many] */
-const counted = (amount, one, many = `${one}s`) => `${count(amount)} ${amount === 1 ? one : many}`;
 
 // ---- the document ---------------------------------------------------------------------------------------------------
 
@@ -112,25 +76,29 @@ const $ = (id) => document.getElementById(id);
 function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
+  element.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return element;
 }
 
-/** Writes only what has changed, so that a selection or a reader is not disturbed. @param {Element} element @param {string} text */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** Writes only what has changed, so that a selection or a reader is not disturbed. @param {Element} element @param {string} words */
+function write(element, words) {
+  const seen = visible(words);
+  if (element.textContent !== seen) element.textContent = seen;
 }
 
-/** @param {string} id @param {boolean} visible */
-const show = (id, visible) => void ($(id).hidden = !visible);
+/** @param {string} id @param {boolean} isVisible */
+const show = (id, isVisible) => void ($(id).hidden = !isVisible);
 
-/** A name in a table: cut by the style sheet, whole in its title. @param {unknown} value @param {string} [kind] */
+/** @param {unknown} value @param {string} [kind] */
 const cell = (value, kind = '') => el('td', kind ? { class: kind } : {}, text(value));
 
 /** @param {unknown} value */
 const text = (value) => (value === undefined || value === null || value === '' ? NONE : String(value));
 
-/** Where the first and only report of a process stands in lists. @param {Reported['process']} from */
+/** @param {string} name of a method */
+const named = (name) => name || '(no name)';
+
+/** @param {Reported['process']} from */
 const processName = (from) => `${text(from.host)}:${text(from.pid)} ${String(from.id).slice(0, 6)}`;
 
 /** The name of a process that is known by its id. @param {string} id */
@@ -139,80 +107,43 @@ function processNamed(id) {
   return known ? processName(known.process) : id;
 }
 
-// ---- sums over processes --------------------------------------------------------------------------------------------
+/** Of those looked at: one or all. @template {{ process: { id: string } }} T @param {readonly T[]} all */
+const ofChosen = (all) => all.filter(({ process }) => !state.process || process.id === state.process);
 
 /** The reports of the processes looked at. @returns {Snapshot[]} */
-function chosen() {
-  const all = state.fleet?.processes ?? [];
-  return all.filter(({ process }) => !state.process || process.id === state.process).map(({ answer }) => answer);
-}
+const chosen = () => ofChosen(state.fleet?.processes ?? []).map(({ answer }) => answer);
 
-/** @param {number[]} values */
-const sum = (values) => values.reduce((total, value) => total + num(value), 0);
+// ---- the methods' numbers -------------------------------------------------------------------------------------------
 
-/** @param {number[]} values */
-const greatest = (values) => values.reduce((most, value) => Math.max(most, num(value)), 0);
-
-/** @param {number} hits @param {number} asked */
-const ratio = (hits, asked) => (asked > 0 ? hits / asked : null);
-
-/** Calls that asked the cache. @param {MethodStats} stats */
-const asked = (stats) => num(stats.hits) + num(stats.stale) + num(stats.misses);
-
-/** Counts by name, added. @param {Readonly<Record<string, number>>[]} all @returns {Map<string, number>} */
-function sumByName(all) {
-  const sums = new Map();
-  for (const counts of all)
-    for (const [name, value] of Object.entries(counts ?? {})) sums.set(name, (sums.get(name) ?? 0) + num(value));
-  return sums;
-}
-
-/**
- * What several processes have counted of the same method; percentiles are the greatest.
- *
- * @param {MethodStats[]} all
- */
-function merge(all) {
-  /** @param {(stats: MethodStats) => number} of */
-  const total = (of) => sum(all.map(of));
-  /** @param {(stats: MethodStats) => number} of */
-  const most = (of) => greatest(all.map(of));
-  const hits = total((s) => s.hits);
-  const calls = total((s) => s.calls);
-  return {
-    calls,
-    hits,
-    hitRate: ratio(hits, sum(all.map(asked))),
-    memoryHits: total((s) => s.hitsByTier?.memory),
-    storeHits: total((s) => s.hitsByTier?.store),
-    misses: total((s) => s.misses),
-    reasons: sumByName(all.map((s) => s.missesByReason)),
-    stale: total((s) => s.stale),
-    bypassed: total((s) => s.bypassed),
-    loads: total((s) => s.loads?.count),
-    loadErrors: total((s) => s.loads?.errors),
-    p50: most((s) => s.loads?.p50Ms),
-    p95: most((s) => s.loads?.p95Ms),
-    p99: most((s) => s.loads?.p99Ms),
-    savedMs: total((s) => s.savedMs),
-    meanBytes: calls > 0 ? total((s) => num(s.bytes?.mean) * num(s.calls)) / calls : 0,
-    maxBytes: most((s) => s.bytes?.max),
-    invalidations: total((s) => s.invalidations),
-    invalidated: total((s) => s.invalidated),
-    mismatches: total((s) => s.mismatches),
-  };
-}
-
-/** @typedef {ReturnType<typeof merge> & { name: string }} Row */
+/** @typedef {ReturnType<typeof merge> & { name: string, now: Lately | undefined }} Row */
 
 /** The methods of the processes looked at. @returns {Row[]} */
 function methodRows() {
-  /** @type {Map<string, MethodStats[]>} */
+  /** @type {Map<string, { all: MethodStats[], lately: import('./numbers.js').Interval[] }>} */
   const byName = new Map();
-  for (const { stats } of chosen())
-    for (const [name, counts] of Object.entries(stats.methods ?? {}))
-      byName.set(name, [...(byName.get(name) ?? []), counts]);
-  return [...byName].map(([name, all]) => ({ name, ...merge(all) }));
+  for (const reported of ofChosen(state.fleet?.processes ?? [])) {
+    const before = earlier(reported);
+    for (const [name, now] of Object.entries(reported.answer.stats.methods ?? {})) {
+      const known = byName.get(name) ?? { all: [], lately: [] };
+      byName.set(name, known);
+      known.all.push(now);
+      // a method that was not there before has been called since, unless there was no room for it
+      const then = before?.answer.stats.methods?.[name] ?? (before?.answer.methodsLeftOut ? undefined : NOTHING);
+      if (before && then) known.lately.push({ now, before: then, ms: reported.answer.at - before.answer.at });
+    }
+  }
+  return [...byName].map(([name, { all, lately: intervals }]) => {
+    return { name, ...merge(all), now: intervals.length > 0 ? lately(intervals) : undefined };
+  });
+}
+
+const NOTHING = /** @type {MethodStats} */ ({});
+
+/** What the process said about five seconds before; undefined where this is its first word. @param {Reported} reported */
+function earlier({ process, answer }) {
+  const said = state.reports.flatMap(({ processes }) => processes.filter((other) => other.process.id === process.id));
+  const before = said.filter((other) => other.answer.at < answer.at);
+  return before.findLast((other) => other.answer.at <= answer.at - WINDOW_MS) ?? before[0];
 }
 
 /** The reason of most misses, with its part of them. @param {Row} row */
@@ -224,6 +155,7 @@ function mainReason({ reasons, misses }) {
 // ---- talking to the server ------------------------------------------------------------------------------------------
 
 class TokenWanted extends Error {}
+class Closed extends Error {}
 
 /** @param {string} path @param {RequestInit} [init] */
 async function request(path, init = {}) {
@@ -244,23 +176,35 @@ async function read(path) {
 /** @type {((token: string) => void) | undefined} */
 let tokenGiven;
 
-/** Resolves when a token has been typed. @returns {Promise<void>} */
+/** Nothing of the cache is seen meanwhile. Resolves when a token has been typed. @returns {Promise<void>} */
 async function askToken() {
   if (state.token) write($('token-note'), 'That token was not the right one.');
+  view('token');
   connection('waiting', 'waiting for the token');
-  show('token-form', true);
   $('token').focus();
   const token = await new Promise((resolve) => (tokenGiven = resolve));
   state.token = token;
   sessionStorage.setItem(TOKEN_KEY, token);
   $('token').value = '';
-  show('token-form', false);
+  view('waiting');
 }
 
-/** @param {'waiting' | 'live' | 'lost'} kind @param {string} words */
+/** The form alone, nothing yet, or all. @param {'token' | 'waiting' | 'live'} which */
+function view(which) {
+  if (which !== 'live') Object.assign(state, { fleet: undefined, reports: [], history: [], audits: [] });
+  document.body.dataset.view = which;
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let announcing;
+
+/** Seen at once; who listens hears of it where it lasts. @param {'waiting' | 'live' | 'lost'} kind @param {string} words */
 function connection(kind, words) {
   $('connection').dataset.state = kind;
+  if ($('connection').textContent === words) return;
   write($('connection'), words);
+  clearTimeout(announcing);
+  announcing = setTimeout(() => write($('announcement'), `The connection: ${words}`), LASTING_MS);
 }
 
 /** @param {number} ms */
@@ -278,7 +222,7 @@ async function follow() {
         failures = -1;
         continue;
       }
-      connection('lost', 'connection lost, trying again…');
+      connection('lost', error instanceof Closed ? 'the inspector is closed' : 'connection lost, trying again…');
     }
     await wait(Math.min(500 * 2 ** Math.min(failures, 5), 15_000) * (0.75 + Math.random() / 2));
   }
@@ -286,187 +230,109 @@ async function follow() {
 
 /** One connection: hands each report on. @param {() => void} opened */
 async function stream(opened) {
-  const response = await request('stream', { headers: { accept: 'text/event-stream' } });
-  if (!response.ok || !response.body) throw new Error(`The server answered ${response.status}.`);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const events = (rest + value.replaceAll('\r', '')).split('\n\n');
-    rest = events.pop() ?? '';
-    for (const event of events) {
-      if (!arrived(event)) continue;
-      opened();
+  const silence = new AbortController();
+  let alarm = setTimeout(() => silence.abort(), SILENT_MS);
+  try {
+    const response = await request('stream', { headers: { accept: 'text/event-stream' }, signal: silence.signal });
+    if (response.status === 503) throw new Closed();
+    if (!response.ok || !response.body) throw new Error(`The server answered ${response.status}.`);
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let isNew = true;
+    for (let rest = ''; ;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      clearTimeout(alarm);
+      alarm = setTimeout(() => silence.abort(), SILENT_MS);
+      const events = (rest + value.replaceAll('\r', '')).split('\n\n');
+      rest = events.pop() ?? '';
+      for (const fleet of events.map(fleetOf).filter((one) => one !== undefined)) {
+        report(fleet);
+        if (isNew) renew();
+        isNew = false;
+        opened();
+      }
     }
+  } finally {
+    clearTimeout(alarm);
   }
 }
 
-/** Whether it was a report. @param {string} event */
-function arrived(event) {
+/** Undefined where it is no report. @param {string} event @returns {Fleet | undefined} */
+function fleetOf(event) {
   const lines = event.split('\n');
-  if (!lines.some((line) => /^event: ?fleet$/.test(line))) return false;
+  if (!lines.some((line) => /^event: ?fleet$/.test(line))) return undefined;
   const data = lines.filter((line) => line.startsWith('data:')).map((line) => line.slice(5));
-  const fleet = /** @type {Fleet} */ (JSON.parse(data.join('\n')));
-  report(fleet);
-  return true;
+  return JSON.parse(data.join('\n'));
+}
+
+/** Behind a new connection there may be another server: what was asked for once is asked for again. */
+function renew() {
+  void refreshAudit();
+  void session().then(({ canInvalidate }) => show('invalidate', canInvalidate === true));
 }
 
 /** @param {Fleet} fleet */
 function report(fleet) {
-  if (!state.fleet) void refreshAudit();
-  state.fleet = fleet;
-  remember(fleet);
-  connection('live', `live, ${counted(fleet.processes.length, 'process', 'processes')}`);
+  state.fleet = withLate(fleet);
+  remember(state.fleet);
+  const { processes } = state.fleet;
+  if (state.process && !processes.some(({ process }) => process.id === state.process)) leave(state.process);
+  view('live');
+  connection('live', `live, ${counted(processes.length, 'process', 'processes')}`);
   render();
+}
+
+/** A process that has not answered in time is one that is late, until it has not answered for some seconds. @param {Fleet} fleet @returns {Fleet} */
+function withLate({ at, processes }) {
+  const here = new Set(processes.map(({ process }) => process.id));
+  const seen = (state.fleet?.processes ?? []).filter(({ process }) => !here.has(process.id));
+  const late = seen.filter(({ process }) => at - (lastAnswered.get(process.id) ?? 0) < LATE_MS);
+  for (const id of here) lastAnswered.set(id, at);
+  state.late = new Set(late.map(({ process }) => process.id));
+  return { at: num(at), processes: [...processes, ...late] };
+}
+
+/** By process: at which report it answered. @type {Map<string, number>} */
+const lastAnswered = new Map();
+
+/** @param {string} gone */
+function leave(gone) {
+  const name = state.reports.flatMap(({ processes }) => processes).find(({ process }) => process.id === gone)?.process;
+  write($('gone'), `${name ? processName(name) : gone.slice(0, 6)} does not answer any more: all processes are shown.`);
+  show('gone', true);
+  state.process = '';
+  if (state.audits.length > 0) renderFindings();
+  drawCurves();
 }
 
 // ---- the last minutes -----------------------------------------------------------------------------------------------
 
 /** @param {Fleet} fleet */
-function remember({ at, processes }) {
-  const by = new Map(processes.map(({ process, answer }) => [process.id, sampleOf(answer)]));
-  state.history.push({ at: num(at), by });
-  if (state.history.length > HISTORY) state.history.shift();
-}
-
-/** @param {Snapshot} snapshot @returns {Sample} */
-function sampleOf({ at, stats }) {
-  const { count: runs, p50Ms, p95Ms, p99Ms } = stats.loads;
-  const loads = [p50Ms, p95Ms, p99Ms].map((ms) => (num(runs) > 0 ? num(ms) : null));
-  return { at: num(at), hits: num(stats.hits), asked: asked(stats), calls: num(stats.calls), loads };
-}
-
-/** What was counted between two reports by the processes looked at, or nothing. @param {number} index */
-function between(index) {
-  const now = state.history[index];
-  if (!now) return undefined;
-  const before = state.history.findLast(({ at }, i) => i < index && at <= now.at - WINDOW_MS) ?? state.history[0];
-  const sums = { hits: 0, asked: 0, callsPerSecond: 0 };
-  for (const [id, sample] of now.by) {
-    const old = before.by.get(id);
-    if (!old || sample.at <= old.at || (state.process && id !== state.process)) continue;
-    sums.hits += Math.max(sample.hits - old.hits, 0);
-    sums.asked += Math.max(sample.asked - old.asked, 0);
-    sums.callsPerSecond += (Math.max(sample.calls - old.calls, 0) * 1_000) / (sample.at - old.at);
-  }
-  return before === now ? undefined : sums;
-}
-
-/** As uPlot wants it: times in seconds, hit ratio, calls per second. @returns {uPlot.AlignedData} */
-function trafficData() {
-  const sums = state.history.map((_, index) => between(index));
-  return [
-    state.history.map(({ at }) => at / 1_000),
-    sums.map((s) => (s ? ratio(Math.min(s.hits, s.asked), s.asked) : null)),
-    sums.map((s) => s?.callsPerSecond ?? null),
-  ];
-}
-
-/** @returns {uPlot.AlignedData} */
-function loadData() {
-  const lines = [0, 1, 2].map((line) =>
-    state.history.map(({ by }) => {
-      const seen = [...by].filter(([id]) => !state.process || id === state.process);
-      const values = seen.map(([, { loads }]) => loads[line]).filter(isNumber);
-      return values.length > 0 ? Math.max(...values) : null;
-    }),
-  );
-  return [state.history.map(({ at }) => at / 1_000), ...lines];
-}
-
-// ---- charts ---------------------------------------------------------------------------------------------------------
-
-/** Both schemes are in the style sheet. @param {string} name */
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-
-/** @type {Map<string, { plot: uPlot, shape: string }>} */
-const plots = new Map();
-
-/**
- * Draws, anew only where lines have come or gone.
- *
- * @param {string} id of the element
- * @param {uPlot.AlignedData} data
- * @param {{ height: number, lines: uPlot.Series[], axes: uPlot.Axis[], scales: uPlot.Scales, x?: uPlot.Series, least?: number }} chart
- */
-function draw(id, data, chart) {
-  // a moment alone has no width on an axis of time
-  const drawable = data[0].length >= (chart.least ?? 1) && data.slice(1).some((line) => [...line].some(isNumber));
-  show(`${id}-empty`, !drawable);
-  show(id, drawable);
-  if (!drawable) return;
-  const shape = chart.lines.map(({ label }) => label).join('\n');
-  const known = plots.get(id);
-  if (known?.shape === shape) known.plot.setData(data);
-  else redraw(id, data, { ...chart, shape });
-}
-
-/** @param {string} id @param {uPlot.AlignedData} data @param {any} chart */
-function redraw(id, data, { height, lines, axes, scales, shape, x = {} }) {
-  plots.get(id)?.plot.destroy();
-  const element = $(id);
-  const options = {
-    width: Math.max(element.clientWidth, 200),
-    height,
-    series: [x, ...lines],
-    axes,
-    scales,
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    hooks: { draw: [tellLatest], setCursor: [tellLatest] },
-    legend: {
-      markers: { width: 0, fill: (/** @type {uPlot} */ _u, /** @type {number} */ line) => lines[line - 1]?.stroke },
-    },
-  };
-  plots.set(id, { plot: new uPlot(options, data, element), shape });
-}
-
-/** Where nobody points, the legend has the latest values; uPlot empties it after these hooks. @param {uPlot} plot */
-function tellLatest(plot) {
-  queueMicrotask(() => {
-    if ((plot.cursor.idx ?? null) === null) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+function remember(fleet) {
+  const intervals = fleet.processes.flatMap((reported) => {
+    const before = earlier(reported);
+    const ms = before ? reported.answer.at - before.answer.at : 0;
+    return before ? [{ id: reported.process.id, now: reported.answer.stats, before: before.answer.stats, ms }] : [];
   });
+  const by = new Map(intervals.map((interval) => [interval.id, lately([interval])]));
+  if (intervals.length > 0) by.set('', lately(intervals));
+  state.history.push({ at: fleet.at, by });
+  if (state.history.length > HISTORY) state.history.shift();
+  state.reports.push(fleet);
+  // one before the window, so that it is whole
+  while (state.reports.length > 2 && fleet.at - state.reports[1].at > WINDOW_MS + LATE_MS) state.reports.shift();
 }
 
-/** @param {number} index from 1 @param {uPlot.Series} line */
-const line = (index, line) => ({
-  stroke: colour(`series-${((index - 1) % 5) + 1}`),
-  width: 2,
-  points: { show: false },
-  ...line,
-});
+/** @param {(moment: Lately) => number | null} of */
+const overTime = (of) =>
+  state.history.map(({ by }) => (by.has(state.process) ? of(/** @type {Lately} */ (by.get(state.process))) : null));
 
-/** @param {uPlot.Axis} axis */
-const axis = (axis) => ({
-  stroke: colour('muted'),
-  grid: { stroke: colour('grid'), width: 1 },
-  ticks: { stroke: colour('grid'), width: 1, size: 5 },
-  font: '12px system-ui, sans-serif',
-  ...axis,
-});
-
-/** @param {(value: number) => string} write @returns {any} for a line's value and an axis's values */
-const shown = (write) => ({
-  value: (/** @type {uPlot} */ _u, /** @type {number | null} */ v) => (isNumber(v) ? write(v) : NONE),
-  values: (/** @type {uPlot} */ _u, /** @type {number[]} */ all) => all.map((v) => (isNumber(v) ? write(v) : '')),
-});
-
-/** Time of day in 24 hours, and of the cursor with seconds. */
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const clockText = shown((seconds) => clock.format(seconds * 1_000));
-const timeAxis = () => axis({ values: clockText.values, space: 90, size: 32 });
-const timeLine = { label: 'Time', value: clockText.value };
-
-/** Room above what is shown, and a flat line not at the very top. @type {uPlot.Range.Function} */
-const fromZero = (_u, _min, max) => [0, num(max) > 0 ? max * 1.15 : 1];
-
-/** The whole ratio, and a line at 100 % not cut in half. @type {uPlot.Range.MinMax} */
-const wholeRatio = [0, 1.02];
+const moments = () => state.history.map(({ at }) => at / 1_000);
 
 function drawTraffic() {
   const whole = shown((v) => `${Math.round(v * 100)} %`);
   const lines = [
-    line(1, { label: 'hit ratio', scale: 'ratio', value: shown(percent).value, fill: `${colour('series-1')}1c` }),
+    line(1, { label: 'hit rate', scale: 'ratio', value: shown(percent).value, fill: `${colour('series-1')}1c` }),
     line(3, { label: 'calls/s', scale: 'calls', value: shown(rate).value, width: 1.5 }),
   ];
   const axes = [
@@ -475,32 +341,23 @@ function drawTraffic() {
     axis({ scale: 'calls', side: 1, values: shown(rate).values, size: 52, grid: { show: false } }),
   ];
   const scales = { ratio: { range: wholeRatio }, calls: { range: fromZero } };
-  draw('traffic', trafficData(), { height: 210, lines, axes, scales, x: timeLine, least: 2 });
+  const data = [moments(), overTime(({ hitRate }) => hitRate), overTime(({ callsPerSecond }) => callsPerSecond)];
+  draw('traffic', data, { title: 'Hit rate and calls', height: 210, lines, axes, scales, x: timeLine, least: 2 });
 }
 
 function drawLoads() {
   const lines = ['p50', 'p95', 'p99'].map((label, i) => line([2, 1, 4][i], { label, value: shown(millis).value }));
   const axes = [timeAxis(), axis({ values: shown(millis).values, size: 64 })];
-  draw('loads', loadData(), { height: 210, lines, axes, scales: { y: { range: fromZero } }, x: timeLine, least: 2 });
+  const scales = { y: { range: fromZero } };
+  const data = [moments(), ...lines.map((_, i) => overTime(({ loads }) => loads[i]))];
+  draw('loads', data, { title: 'Load time', height: 210, lines, axes, scales, x: timeLine, least: 2 });
 }
 
 /** Colours are painted, so another scheme means painting again. */
 function repaint() {
-  for (const { plot } of plots.values()) plot.destroy();
-  plots.clear();
+  charts.forget();
   render();
   drawCurves();
-}
-
-function watchSizes() {
-  const observer = new ResizeObserver((entries) => {
-    for (const { target, contentRect } of entries) {
-      const known = plots.get(target.id)?.plot;
-      if (known && contentRect.width > 0 && Math.abs(known.width - contentRect.width) >= 1)
-        known.setSize({ width: contentRect.width, height: known.height });
-    }
-  });
-  for (const element of document.querySelectorAll('.chart')) observer.observe(element);
 }
 
 // ---- at a glance, processes, tiers ----------------------------------------------------------------------------------
@@ -510,46 +367,83 @@ function render() {
   const snapshots = chosen();
   write($('namespace'), snapshots[0]?.namespace ?? '');
   renderPicker();
+  renderReach();
+  renderNotices(snapshots);
   renderKpis(snapshots);
   drawTraffic();
   drawLoads();
-  renderMethods();
+  renderMethods(snapshots);
   renderTiers();
-  if (state.method !== undefined) renderReasons();
+  if (state.method !== undefined) renderDetail();
 }
 
-/** Options come and go with processes; the one chosen stays, also when it is gone. */
+/** Options come and go with processes. */
 function renderPicker() {
   const names = new Map([['', 'all processes']]);
   for (const { process } of state.fleet?.processes ?? []) names.set(process.id, processName(process));
-  if (!names.has(state.process)) names.set(state.process, `${state.process.slice(0, 6)} (gone)`);
   const picker = $('process');
   const shape = JSON.stringify([...names]);
-  if (picker.dataset.shape === shape) return;
+  if (picker.dataset.shape !== shape)
+    picker.replaceChildren(...[...names].map(([value, name]) => el('option', { value }, name)));
   picker.dataset.shape = shape;
-  picker.replaceChildren(...[...names].map(([value, name]) => el('option', { value }, name)));
-  picker.value = state.process;
+  if (picker.value !== state.process) picker.value = state.process;
 }
+
+/** Whether others of the fleet would be seen here; the process that serves the page answers first. */
+function renderReach() {
+  const own = state.fleet?.processes[0]?.answer;
+  const shared = (own?.stores ?? []).find(({ tier }) => tier === 'store');
+  const isAlone = own?.bus?.state === 'none' && shared !== undefined;
+  show('reach', isAlone);
+  if (!isAlone) return;
+  const scheme = /^([a-z][\w+.-]*):\/\//i.exec(shared.name)?.[1] ?? 'this store';
+  const why = /^(rediss?|valkeys?)$/.test(scheme) ? 'its bus is off' : `${scheme} has no bus`;
+  write($('reach'), `this process only: ${why}`);
+}
+
+/** @param {Snapshot[]} snapshots */
+function renderNotices(snapshots) {
+  const off = snapshots.filter(({ enabled }) => enabled === false).length;
+  const where =
+    snapshots.length > 1 ? ` in ${off === snapshots.length ? 'all' : off} of ${snapshots.length} processes` : '';
+  show('disabled', off > 0);
+  write($('disabled'), `The cache is off${where}: each call runs its method, until cache.enabled is true again.`);
+  const silent = snapshots.filter(isUncounted).length;
+  const whose = snapshots.length > 1 ? ` of ${silent} of ${snapshots.length} processes` : '';
+  show('uncounted', silent > 0);
+  document.body.toggleAttribute('data-uncounted', silent > 0 && silent === snapshots.length);
+  write(
+    $('uncounted'),
+    `Counting is off: the calls${whose} are not in these numbers, as the cache was made with statistics: false.`,
+  );
+}
+
+/** @param {Snapshot} snapshot */
+const isUncounted = ({ counted: isCounted }) => isCounted === false;
 
 /** @param {Snapshot[]} snapshots */
 function renderKpis(snapshots) {
   const all = merge(snapshots.map(({ stats }) => stats));
-  const now = between(state.history.length - 1);
+  const now = state.history.at(-1)?.by.get(state.process);
   const memory = snapshots.flatMap(({ stores }) => stores ?? []).filter(({ tier }) => tier === 'memory');
-  const latest = now ? ratio(now.hits, now.asked) : null;
-  const lately = now ? 'no calls just now' : 'since the processes started';
   const errors = sum(snapshots.map(({ stats }) => stats.errors));
-  const failures = all.loadErrors > 0 ? `, ${count(all.loadErrors)} failed` : '';
+  const bounds = sum(memory.map(({ maxEntries }) => num(maxEntries)));
+  const isCounted = snapshots.some((snapshot) => !isUncounted(snapshot));
+  const counts = (/** @type {string} */ words) => (isCounted ? words : NONE);
   const figures = [
-    ['Hit rate', percent(all.hitRate), latest === null ? lately : `${percent(latest)} just now`],
-    ['Calls per second', now ? rate(now.callsPerSecond) : NONE, `${counted(all.calls, 'call')} in all`],
-    ['Load, p95', all.loads > 0 ? millis(all.p95) : NONE, `${counted(all.loads, 'load')}${failures}`],
+    ['Hit rate', ...present(now?.hitRate, all.hitRate, percent)],
+    ['Calls per second', now ? counts(rate(now.callsPerSecond)) : NONE, counts(`${counted(all.calls, 'call')} in all`)],
+    ['Load, p95', ...present(now?.loads[1], all.p95, millis)],
     [
       'Time saved',
-      millis(all.savedMs),
+      counts(millis(all.savedMs)),
       errors > 0 ? `${counted(errors, 'error')} survived` : 'of loading not waited for',
     ],
-    ['Entries', memory.length > 0 ? count(sum(memory.map(({ entries }) => num(entries)))) : NONE, 'in memory'],
+    [
+      'Entries',
+      memory.length > 0 ? count(sum(memory.map(({ entries }) => num(entries)))) : NONE,
+      memory.length > 0 ? `in memory${bounds > 0 ? `, of ${count(bounds)}` : ''}` : 'a store does not count them',
+    ],
   ];
   const list = $('kpis');
   if (list.childElementCount === 0) list.append(...figures.map(([title]) => kpi(title)));
@@ -557,6 +451,17 @@ function renderKpis(snapshots) {
     write(list.children[i].querySelector('.figure'), figure);
     write(list.children[i].querySelector('.aside'), aside);
   }
+  show('loads-failed', all.failed > 0);
+  write(
+    $('loads-failed'),
+    `${count(all.failed)} failed since the start, ${percent(all.failed / Math.max(all.loads, 1))}`,
+  );
+}
+
+/** What is now, and beside it what was since the start; that alone where nothing is now. @param {number | null | undefined} now @param {number | null} all @param {(value: unknown) => string} as */
+function present(now, all, as) {
+  if (isNumber(now)) return [as(now), `${as(all)} since the start`];
+  return [as(all), isNumber(all) ? 'since the start, none just now' : NONE];
 }
 
 /** @param {string} title */
@@ -567,9 +472,8 @@ const buses = { none: 'none', trusted: 'good', untrusted: 'warn', idle: 'none' }
 
 function renderTiers() {
   const snapshots = chosen();
-  show('tiers-empty', snapshots.length === 0);
   const rows = snapshots.flatMap((snapshot) => (snapshot.stores ?? []).map((_, i) => tierRow(snapshot, i)));
-  const shape = rows.map((row) => row.innerText ?? row.textContent).join('\n');
+  const shape = rows.map((row) => row.textContent).join('\n');
   const body = $('tiers').tBodies[0];
   if (body.dataset.shape === shape) return;
   body.dataset.shape = shape;
@@ -581,55 +485,78 @@ function tierRow({ process, stores, bus, enabled }, index) {
   const { tier, name, entries, maxEntries, maxSize, breaker, pending } = stores[index];
   const bounds = [isNumber(maxEntries) ? count(maxEntries) : '', isNumber(maxSize) ? bytes(maxSize) : ''];
   const heard = bus.state === 'none' ? 'none' : `${bus.state}, ${counted(num(bus.peers), 'peer')}`;
-  const first = index === 0;
+  const isFirst = index === 0;
+  const marks = [enabled === false ? 'off' : '', state.late.has(process.id) ? 'late' : ''].filter(Boolean);
+  const who = isFirst ? [processName(process), ...marks.map((mark) => el('span', { class: 'mark' }, mark))] : [];
   return el(
     'tr',
-    {},
-    cell(first ? `${processName(process)}${enabled === false ? ' (disabled)' : ''}` : ' '),
+    isFirst ? { class: 'first' } : {},
+    el('td', { class: 'named' }, ...who),
     cell(tier),
     cell(name, 'key'),
     cell(isNumber(entries) ? count(entries) : 'not counted', 'number'),
-    cell(bounds.filter(Boolean).join(', ') || 'none', 'number'),
-    el('td', { class: 'state', 'data-level': breakers[breaker] ?? 'none' }, text(breaker)),
-    cell(count(pending), 'number'),
-    el('td', { class: 'state', 'data-level': buses[bus.state] ?? 'none' }, first ? heard : ' '),
+    cell(bounds.filter(Boolean).join(', '), 'number'),
+    el('td', { class: 'state', 'data-level': breakers[breaker] ?? 'none' }, text(breaker === 'none' ? '' : breaker)),
+    el('td', { class: `number state`, 'data-level': num(pending) > 0 ? 'warn' : 'none' }, count(pending)),
+    el('td', { class: 'state', 'data-level': buses[bus.state] ?? 'none' }, isFirst ? heard : ''),
   );
 }
 
 // ---- methods --------------------------------------------------------------------------------------------------------
 
-/** @typedef {{ id: string, label: string, title: string, sort: (row: Row) => number | string, text: (row: Row) => string }} Column */
+/** `isOptional`: left out where no method has anything there. @typedef {{ id: string, label: string, title: string, sort: (row: Row) => number | string, text: (row: Row) => string, isOptional?: boolean, level?: (row: Row) => string }} Column */
 
-/** @param {string} id @param {string} label @param {string} title @param {(row: Row) => number | null} of @param {(value: unknown) => string} [as] */
+/** @param {string} id @param {string} label @param {string} title @param {(row: Row) => number | null | undefined} of @param {(value: unknown) => string} [as] @returns {Column} */
 const column = (id, label, title, of, as = count) => ({
   id,
   label,
   title,
-  sort: (/** @type {Row} */ row) => of(row) ?? -1,
-  text: (/** @type {Row} */ row) => as(of(row)),
+  sort: (row) => of(row) ?? -1,
+  text: (row) => as(of(row)),
 });
 
 /** @param {(value: unknown) => string} as @returns {(value: unknown) => string} nothing where nothing was measured */
 const ifAny = (as) => (value) => (num(value) > 0 ? as(value) : NONE);
 
-/** @type {Column[]} */
+/** With their part of all loads. @param {{ failed: number, loads: number }} counts */
+const failedText = ({ failed, loads }) =>
+  failed > 0 ? `${count(failed)} · ${percent(failed / Math.max(loads, failed))}` : '0';
+
+/** What is of the last seconds comes first. @type {Column[]} */
 const columns = [
   { id: 'name', label: 'Method', title: 'Its name in the cache', sort: (row) => row.name, text: (row) => row.name },
+  column('callsNow', 'Calls/s', 'In the last 5 seconds', (row) => row.now?.callsPerSecond, rate),
+  column('hitRateNow', 'Hit rate', 'In the last 5 seconds', (row) => row.now?.hitRate, percent),
+  column('p95Now', 'Load p95', 'Of the loads of the last 5 seconds', (row) => row.now?.loads[1], millis),
   column('calls', 'Calls', 'Hits, misses, stale and bypassed', (row) => row.calls),
   column('hitRate', 'Hit rate', 'Hits among hits, stale and misses', (row) => row.hitRate, percent),
-  column('memoryHits', 'Hits, memory', 'Hits that memory answered', (row) => row.memoryHits),
-  column('storeHits', 'Hits, store', 'Hits that the shared store answered', (row) => row.storeHits),
-  column('stale', 'Stale', 'Old entries that were served', (row) => row.stale),
+  { ...column('memoryHits', 'Hits, memory', 'Hits that memory answered', (row) => row.memoryHits), isOptional: true },
+  {
+    ...column('storeHits', 'Hits, store', 'Hits that the shared store answered', (row) => row.storeHits),
+    isOptional: true,
+  },
+  { ...column('stale', 'Stale', 'Old entries that were served', (row) => row.stale), isOptional: true },
   column('misses', 'Misses', 'Calls for which the method ran, or that joined one', (row) => row.misses),
   { id: 'reason', label: 'Main miss reason', title: 'Of most misses', sort: mainReason, text: mainReason },
-  column('p95', 'Load p95', 'Of all loads; the greatest of any process', (row) => row.p95, ifAny(millis)),
+  column('p95', 'Load p95', 'Of all loads', (row) => row.p95, ifAny(millis)),
+  {
+    ...column('failed', 'Failed', 'Loads that threw or rejected, and their part of all loads', (row) => row.failed),
+    text: failedText,
+    level: ({ failed }) => (failed > 0 ? 'bad' : 'none'),
+  },
   column('savedMs', 'Saved', 'The load time saved: what callers did not wait for', (row) => row.savedMs, ifAny(millis)),
-  column('meanBytes', 'Value size', 'Mean of the values measured', (row) => row.meanBytes, ifAny(bytes)),
-  column('invalidations', 'Invali­dations', 'Of tags of the kinds that its entries have', (row) => row.invalidations),
-  column('invalidated', 'Entries hit', 'Entries asked for that had been invalidated', (row) => row.invalidated),
-  column('mismatches', 'Mis­matches', 'Hits that verify found to be wrong', (row) => row.mismatches),
+  {
+    ...column('mismatches', 'Wrong', 'Mismatches: hits that verify found to be wrong', (row) => row.mismatches),
+    isOptional: true,
+    level: ({ mismatches }) => (mismatches > 0 ? 'bad' : 'none'),
+  },
 ];
 const worded = new Set(['name', 'reason']);
+/** The first column of each group. */
+const groupStarts = new Set(['callsNow', 'calls']);
+
+/** @param {string} id */
+const kindOfColumn = (id) => `${worded.has(id) ? '' : 'number'}${groupStarts.has(id) ? ' group' : ''}`.trim();
 
 /** The rows on screen, by method. @type {Map<string, HTMLElement>} */
 const rowsShown = new Map();
@@ -638,20 +565,20 @@ function makeHead() {
   const cells = columns.map(({ id, label, title }) => {
     const button = el('button', { type: 'button', 'data-sort': id }, label);
     button.addEventListener('click', () => sortBy(id));
-    return el('th', { scope: 'col', title, class: worded.has(id) ? '' : 'number' }, button);
+    return el('th', { scope: 'col', title, class: kindOfColumn(id) }, button);
   });
-  $('methods').tHead.rows[0].replaceChildren(...cells);
+  $('methods').tHead.rows[1].replaceChildren(...cells);
 }
 
 /** The same again turns it round. @param {string} id */
 function sortBy(id) {
   const { sort } = state;
   state.sort = { id, descending: sort.id === id ? !sort.descending : !worded.has(id) };
-  renderMethods();
+  renderMethods(chosen());
 }
 
 function markSorted() {
-  for (const [i, head] of [...$('methods').tHead.rows[0].cells].entries()) {
+  for (const [i, head] of [...$('methods').tHead.rows[1].cells].entries()) {
     if (columns[i].id !== state.sort.id) head.removeAttribute('aria-sort');
     else head.setAttribute('aria-sort', state.sort.descending ? 'descending' : 'ascending');
   }
@@ -667,11 +594,13 @@ function sorted(rows) {
 /** @param {number | string} a @param {number | string} b */
 const compare = (a, b) => (typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b)));
 
-/** Rows are kept and only their texts written, so that focus and selection outlive each report. */
-function renderMethods() {
-  const rows = sorted(methodRows());
-  show('methods-empty', rows.length === 0);
-  show('methods-scroll', rows.length > 0);
+/** Rows are kept and only their texts written, so that focus and selection outlive each report. @param {Snapshot[]} snapshots */
+function renderMethods(snapshots) {
+  const all = methodRows();
+  const wanted = state.filter.toLowerCase();
+  const rows = sorted(all.filter(({ name }) => name.toLowerCase().includes(wanted)));
+  tellMethods(snapshots, { all: all.length, shown: rows.length });
+  leaveOutColumns(all);
   markSorted();
   const names = new Set(rows.map(({ name }) => name));
   for (const [name, element] of rowsShown) {
@@ -683,19 +612,74 @@ function renderMethods() {
   order(rows.map(({ name }) => /** @type {HTMLElement} */ (rowsShown.get(name))));
 }
 
+/** How many there are, which are not here, and why there is none. @param {Snapshot[]} snapshots @param {{ all: number, shown: number }} numbers */
+function tellMethods(snapshots, { all, shown: here }) {
+  show('methods-scroll', here > 0);
+  show('methods-empty', here === 0);
+  const why = snapshots.some((one) => !isUncounted(one))
+    ? 'No cached method has been called yet.'
+    : 'Counting is off, so that no method is known here.';
+  write($('methods-empty'), all > 0 ? 'No method has that in its name.' : why);
+  show('filter-field', all > FEW_METHODS || state.filter !== '');
+  write(
+    $('methods-note'),
+    here < all ? `${count(here)} of ${counted(all, 'method')}` : 'choose one to see why it misses',
+  );
+  const leftOut = greatest(snapshots.map(({ methodsLeftOut }) => num(methodsLeftOut)));
+  show('left-out', leftOut > 0);
+  write(
+    $('left-out'),
+    `${counted(leftOut, 'method')} with fewer calls ${leftOut === 1 ? 'is' : 'are'} not listed, as a process names 200 at most. The figures at the top are of all.`,
+  );
+  placeFindings(all > MANY_METHODS);
+}
+
+/** Below a long table nobody would find them. @param {boolean} isFirst */
+function placeFindings(isFirst) {
+  const [findings, methods] = [$('findings-panel'), $('methods-panel')];
+  const isBefore = findings.nextElementSibling === methods;
+  if (isFirst === isBefore || findings.contains(document.activeElement)) return;
+  if (isFirst) methods.before(findings);
+  else $('detail').after(findings);
+}
+
+/** @param {Row[]} rows */
+function leaveOutColumns(rows) {
+  const ids = columns.filter(({ isOptional, sort }) => isOptional && rows.every((row) => num(sort(row)) <= 0));
+  const without = ids.map(({ id }) => id).join(' ');
+  const table = $('methods');
+  if (table.dataset.without === without) return;
+  table.dataset.without = without;
+  const cells = [...table.tHead.rows[1].cells, ...[...rowsShown.values()].flatMap((row) => [...row.children])];
+  for (const [i, one] of cells.entries()) one.hidden = isLeftOut(i % columns.length);
+  table.tHead.rows[0].cells[2].colSpan = columns.length - ids.length - 4;
+}
+
+/** @param {number} index of a column */
+const isLeftOut = (index) => ($('methods').dataset.without ?? '').split(' ').includes(columns[index].id);
+
 /** @param {Row} row */
 function writeRow(row) {
   const element = rowsShown.get(row.name) ?? makeRow(row.name);
   rowsShown.set(row.name, element);
-  element.toggleAttribute('data-open', row.name === state.method);
-  for (const [i, { text: words }] of columns.entries()) if (i > 0) write(element.children[i], words(row));
+  const isOpen = row.name === state.method;
+  element.toggleAttribute('data-open', isOpen);
+  element.querySelector('button')?.setAttribute('aria-expanded', String(isOpen));
+  for (const [i, { text: words, level }] of columns.entries()) {
+    if (i === 0) continue;
+    write(element.children[i], words(row));
+    if (level) element.children[i].setAttribute('data-level', level(row));
+  }
 }
 
 /** @param {string} name */
 function makeRow(name) {
-  const button = el('button', { type: 'button', title: name, 'aria-controls': 'detail' }, name || '(no name)');
-  const cells = columns.slice(1).map(({ id }) => el('td', worded.has(id) ? {} : { class: 'number' }));
-  const row = el('tr', {}, el('th', { scope: 'row' }, button), ...cells);
+  const attributes = { type: 'button', title: visible(name), 'aria-controls': 'detail', 'aria-expanded': 'false' };
+  const cells = columns
+    .slice(1)
+    .map(({ id, level }) => el('td', { class: `${kindOfColumn(id)}${level ? ' state' : ''}` }));
+  const row = el('tr', {}, el('th', { scope: 'row' }, el('button', attributes, named(name))), ...cells);
+  for (const [i, one] of [...row.children].entries()) /** @type {HTMLElement} */ (one).hidden = isLeftOut(i);
   row.addEventListener('click', () => openDetail(name));
   return row;
 }
@@ -714,13 +698,13 @@ function order(rows) {
 /** @param {string} name */
 function openDetail(name) {
   state.method = name;
-  write($('detail-title'), name || '(no name)');
-  $('recent').tBodies[0].replaceChildren();
-  show('recent-empty', true);
+  write($('detail-title'), named(name));
+  Object.assign(recent, { outcomes: [], copied: undefined });
+  drawRecent();
   show('detail', true);
   render();
   drawCurves();
-  $('detail-title').focus();
+  $('detail-title').focus({ preventScroll: true });
   $('detail').scrollIntoView({ block: 'nearest' });
   void watchRecent(name);
   void refreshAudit();
@@ -736,6 +720,82 @@ function closeDetail() {
   rowsShown.get(name)?.querySelector('button')?.focus();
 }
 
+/** The policy of the method that is open, in any process. */
+const openPolicy = () => chosen().flatMap(({ policies }) => policies?.[/** @type {string} */ (state.method)] ?? [])[0];
+
+function renderDetail() {
+  const row = methodRows().find(({ name }) => name === state.method);
+  write($('detail-policy'), policyWords(openPolicy()));
+  if (row) renderFacts(row);
+  renderReasons(row);
+  renderCommands();
+}
+
+/** What has no column in the table. @param {Row} row */
+function renderFacts({ loads, failed, p95, meanBytes, invalidations, invalidated, bypassed }) {
+  const facts = [
+    ['Loads', `${count(loads)}${isNumber(p95) ? `, p95 ${millis(p95)}` : ''}`],
+    ['Failed loads', failed > 0 ? `${count(failed)}, ${percent(failed / Math.max(loads, failed))} of them` : 'none'],
+    ['Value size', meanBytes > 0 ? `${bytes(meanBytes)} on average` : 'not measured'],
+    ['Invalidations', `${count(invalidations)}, which ${count(invalidated)} calls have met`],
+    ['Not cached', bypassed > 0 ? counted(bypassed, 'call') : 'none'],
+  ];
+  const list = $('facts');
+  if (list.childElementCount === 0)
+    list.append(...facts.map(([title]) => el('div', {}, el('dt', {}, title), el('dd', { class: 'state' }))));
+  for (const [i, [, words]] of facts.entries()) write(list.children[i].lastElementChild, words);
+  list.children[1].lastElementChild.dataset.level = failed > 0 ? 'bad' : 'none';
+}
+
+/** @param {Row | undefined} row */
+function renderReasons(row) {
+  const reasons = [...(row?.reasons ?? [])].filter(([, times]) => times > 0).sort(([, a], [, b]) => b - a);
+  show('reasons-empty', reasons.length === 0);
+  const most = Math.max(...reasons.map(([, times]) => times), 1);
+  const items = reasons.map(([reason, times]) => {
+    const bar = el('meter', { min: '0', max: String(most), value: String(times), 'aria-label': visible(reason) });
+    const part = `${count(times)} · ${percent(times / Math.max(row?.misses ?? 0, times))}`;
+    return el(
+      'li',
+      {},
+      el('span', {}, reason),
+      el('span', {}, part),
+      bar,
+      el('span', { class: 'why' }, meaning(reason)),
+    );
+  });
+  if (isHeld($('reasons'))) return;
+  $('reasons').replaceChildren(...items);
+}
+
+/** Whether somebody selects in it, or has the focus there: then it stays as it is. @param {Element} element */
+function isHeld(element) {
+  const selection = document.getSelection();
+  const isSelecting =
+    selection?.isCollapsed === false && selection.anchorNode && element.contains(selection.anchorNode);
+  return Boolean(isSelecting) || element.contains(document.activeElement);
+}
+
+/** What to write to be told why, for any call; the command line reads stores that have a URI. */
+function renderCommands() {
+  const isReached = ({ tier, name }) => tier === 'store' && /^[a-z][\w+.-]*:\/\//i.test(name);
+  const shared = chosen()
+    .flatMap(({ stores }) => stores ?? [])
+    .findLast(isReached);
+  show('command-line', shared !== undefined);
+  write($('command'), `npx cachette explain ${shared?.name} ${recent.copied ?? 'KEY'}`);
+}
+
+/** The last calls of the method that is open. */
+const recent = {
+  /** @type {(Outcome & { process: string })[]} */
+  outcomes: [],
+  isPaused: false,
+  onlyMisses: false,
+  /** The key that was copied last. @type {string | undefined} */
+  copied: undefined,
+};
+
 /** How often a detail was opened: an older watch ends where a newer one begins. */
 let watches = 0;
 
@@ -743,22 +803,39 @@ let watches = 0;
 async function watchRecent(name) {
   const turn = ++watches;
   while (state.method === name && watches === turn) {
-    await renderRecent(name).catch(() => undefined);
+    if (!recent.isPaused) await readRecent(name).catch(() => undefined);
     await wait(RECENT_EVERY_MS);
   }
 }
 
 /** @param {string} name */
-async function renderRecent(name) {
+async function readRecent(name) {
   const { outcomes = [] } = await read(`recent?method=${encodeURIComponent(name)}`);
-  if (state.method !== name) return;
-  /** @type {(Outcome & { process: string })[]} */
-  const seen = outcomes.filter((/** @type {any} */ { process }) => !state.process || process === state.process);
-  show('recent-empty', seen.length === 0);
-  const rows = seen.slice(0, 100).map(outcomeRow);
+  if (state.method !== name || recent.isPaused) return;
+  recent.outcomes = outcomes;
+  drawRecent();
+}
+
+function drawRecent() {
   const body = $('recent').tBodies[0];
-  if (rows.map(({ textContent }) => textContent).join() !== body.dataset.shape) body.replaceChildren(...rows);
-  body.dataset.shape = rows.map(({ textContent }) => textContent).join();
+  const seen = recent.outcomes.filter(({ process, status }) => {
+    return (!state.process || process === state.process) && (!recent.onlyMisses || status === 'miss');
+  });
+  show('recent-empty', seen.length === 0);
+  const isAny = recent.outcomes.length > 0;
+  write(
+    $('recent-empty'),
+    isAny
+      ? 'None of the last calls was a miss.'
+      : 'No call since this was opened. Outcomes are kept only while somebody looks.',
+  );
+  const rows = seen.slice(0, 100).map(outcomeRow);
+  const shape = rows.map(({ textContent }) => textContent).join('\n');
+  const isStill = rows.length > 0 && isHeld(body);
+  write($('recent-note'), isStill ? 'held while you are in it' : '');
+  if (shape === body.dataset.shape || isStill) return;
+  body.dataset.shape = shape;
+  body.replaceChildren(...rows);
 }
 
 /** @param {Outcome & { process: string }} outcome */
@@ -768,32 +845,52 @@ function outcomeRow({ status, reason, tier, ageMs, durationMs, key, tags, proces
     'tr',
     {},
     el('td', { class: 'status', 'data-status': String(status) }, text(status)),
-    cell(reason),
+    el('td', { title: meaning(reason) }, text(reason)),
     cell(tier),
     cell(isNumber(ageMs) ? millis(ageMs) : NONE, 'number'),
     cell(took, 'number'),
-    cell(key, 'key'),
+    el('td', { class: 'key' }, text(key), ...(key ? [copyButton(key)] : [])),
     cell((Array.isArray(tags) ? tags : []).join(', '), 'tags'),
-    cell(processNamed(process)),
+    cell(processNamed(process), 'named'),
   );
 }
 
-function renderReasons() {
-  const row = methodRows().find(({ name }) => name === state.method);
-  const reasons = [...(row?.reasons ?? [])].filter(([, times]) => times > 0).sort(([, a], [, b]) => b - a);
-  show('reasons-empty', reasons.length === 0);
-  const most = Math.max(...reasons.map(([, times]) => times), 1);
-  const items = reasons.map(([reason, times]) => {
-    const bar = el('meter', { min: '0', max: String(most), value: String(times), 'aria-label': reason });
-    return el('li', {}, el('span', {}, reason), el('span', {}, count(times)), bar);
-  });
-  $('reasons').replaceChildren(...items);
+/** @param {string} key */
+function copyButton(key) {
+  const button = el('button', { type: 'button', class: 'copy', 'aria-label': `Copy the key ${visible(key)}` }, 'copy');
+  button.addEventListener('click', () => void copy(key, button));
+  return button;
+}
+
+/** As it is, also where it is shown otherwise. @param {string} key @param {Element} button */
+async function copy(key, button) {
+  recent.copied = key;
+  renderCommands();
+  const isCopied = await copied(key);
+  write(button, isCopied ? 'copied' : 'not allowed');
+  write($('announcement'), isCopied ? 'The key is copied.' : 'The browser does not let the page copy.');
+  setTimeout(() => write(button, 'copy'), 1_500);
+}
+
+/** Over plain HTTP from elsewhere there is no clipboard but the old one. @param {string} words @returns {Promise<boolean>} */
+async function copied(words) {
+  if (navigator.clipboard)
+    return navigator.clipboard.writeText(words).then(
+      () => true,
+      () => false,
+    );
+  const field = /** @type {HTMLTextAreaElement} */ (el('textarea', { class: 'unseen', 'aria-hidden': 'true' }));
+  field.value = words;
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand('copy');
+  field.remove();
+  return isCopied;
 }
 
 /** What the audits of the processes looked at say of the method that is open. */
 function methodAudits() {
-  const all = state.audits.filter(({ process }) => !state.process || process.id === state.process);
-  return all.flatMap(({ process, answer }) => {
+  return ofChosen(state.audits).flatMap(({ process, answer }) => {
     const methods = answer.methods ?? {};
     const own = state.method !== undefined && Object.hasOwn(methods, state.method);
     return own ? [{ name: processName(process), audit: methods[/** @type {string} */ (state.method)] }] : [];
@@ -803,22 +900,59 @@ function methodAudits() {
 /** A line for each process: what the ttls and sizes bring differs between them, and cannot be added. */
 function drawCurves() {
   if (state.method === undefined) return;
-  const audits = methodAudits().slice(0, 5);
+  const all = methodAudits();
+  const isExplained = ({ audit }) => Math.abs(num(audit.hitRate) - num(audit.expectedHitRate)) <= TRUSTED_ERROR;
+  const audits = all.filter(isExplained).slice(0, 5);
   const names = audits.map(({ name }) => name);
   const byTtl = audits.map(({ audit }) => points(audit.byTtl, ({ ttlMs }) => ttlMs));
   const bySize = audits.map(({ audit }) => points(audit.bySize, ({ maxEntries }) => maxEntries));
-  drawCurve('by-ttl', { names, lines: byTtl, as: millis, label: 'ttl', marks: roundTimes });
-  drawCurve('by-size', { names, lines: bySize, as: count, label: 'entries', marks: roundCounts });
-  const gaps = audits.map(
-    ({ audit }) => `${percent(1 - num(audit.hitRate))} (${percent(1 - num(audit.expectedHitRate))})`,
+  const ttlMs = openPolicy()?.ttlMs;
+  const ttl = isNumber(ttlMs) ? { at: ttlMs, label: `ttl now ${millis(ttlMs)}` } : undefined;
+  const bound = chosen()
+    .flatMap(({ stores }) => stores ?? [])
+    .find(({ tier }) => tier === 'memory')?.maxEntries;
+  const size = isNumber(bound) ? { at: bound, label: `now ${count(bound)}` } : undefined;
+  drawCurve('by-ttl', {
+    title: 'Miss rate by ttl',
+    names,
+    lines: byTtl,
+    as: millis,
+    label: 'ttl',
+    marks: roundTimes,
+    mark: ttl,
+  });
+  drawCurve('by-size', {
+    title: 'Miss rate by size of memory',
+    names,
+    lines: bySize,
+    as: count,
+    label: 'entries',
+    marks: roundCounts,
+    mark: size,
+  });
+  tellCurves(
+    all,
+    all.filter((one) => !isExplained(one)),
   );
+}
+
+/** @param {ReturnType<typeof methodAudits>} all @param {ReturnType<typeof methodAudits>} odd those that the recording does not explain */
+function tellCurves(all, odd) {
+  const isNone = odd.length === all.length && all.length > 0;
+  const gap = (/** @type {(typeof all)[number]} */ { name, audit }) =>
+    `${all.length > 1 ? `${name}: ` : ''}${percent(1 - num(audit.expectedHitRate))} misses, not ${percent(1 - num(audit.hitRate))}`;
+  const why = `Nothing is predicted, as the recording does not explain what was measured. It expects ${odd.map(gap).join('; ')}.`;
+  write($('by-ttl-empty'), isNone ? why : 'Not enough recorded yet to predict other ttls.');
+  write($('by-ttl-note'), odd.length > 0 && !isNone ? why : '');
   write(
-    $('by-ttl-note'),
-    audits.length > 0 ? `Measured, and in brackets what the recording says: ${gaps.join(', ')}.` : '',
+    $('by-size-empty'),
+    isNone
+      ? 'Nor can other sizes be predicted.'
+      : 'Nothing to predict: too few calls recorded, or a store behind memory answers whatever its size.',
   );
-  const endless = audits.map(({ audit }) => audit.bySize?.find(({ maxEntries }) => !isNumber(maxEntries))?.hitRate);
+  const endless = all.map(({ audit }) => audit.bySize?.find(({ maxEntries }) => !isNumber(maxEntries))?.hitRate);
   const rates = endless.filter(isNumber).map((hitRate) => percent(1 - hitRate));
-  write($('by-size-note'), rates.length > 0 ? `Without a bound: ${rates.join(', ')}.` : '');
+  write($('by-size-note'), rates.length > 0 && odd.length === 0 ? `Without a bound: ${rates.join(', ')}.` : '');
 }
 
 /** @param {readonly Prediction[]} predictions @param {(prediction: Prediction) => number | undefined} at */
@@ -827,32 +961,27 @@ function points(predictions, at) {
   return numbers.filter(([x]) => x > 0).sort(([a], [b]) => a - b);
 }
 
-/** @param {string} id @param {{ names: string[], lines: number[][][], as: (value: unknown) => string, label: string, marks: number[] }} curve */
-function drawCurve(id, { names, lines, as, label, marks }) {
-  const xs = [...new Set(lines.flatMap((line) => line.map(([x]) => x)))].sort((a, b) => a - b);
+/** @param {string} id @param {{ title: string, names: string[], lines: number[][][], as: (value: unknown) => string, label: string, marks: number[], mark: charts.Mark | undefined }} curve */
+function drawCurve(id, { title, names, lines, as, label, marks, mark }) {
+  const xs = [...new Set(lines.flatMap((points) => points.map(([x]) => x)))].sort((a, b) => a - b);
   const ys = lines.map((points) => {
     const at = new Map(points.map(([x, y]) => [x, y]));
     return xs.map((x) => at.get(x));
   });
   const dots = { points: { show: true, size: 6 }, spanGaps: true };
-  const series = names.map((name, i) => line(i + 1, { label: name, value: shown(percent).value, ...dots }));
+  const series = names.map((name, i) => line(i + 1, { label: visible(name), value: shown(percent).value, ...dots }));
   const axes = [
-    axis({ splits: inside(marks), filter: (_u, splits) => splits, values: shown(as).values, size: 32 }),
+    axis({ splits: charts.inside(marks), filter: (_u, splits) => splits, values: shown(as).values, size: 32 }),
     axis({ values: shown((v) => `${Math.round(v * 100)} %`).values, size: 54 }),
   ];
   /** @type {uPlot.Scales} */
-  const scales = { x: { time: false, distr: 3, log: 10, range: around }, y: { range: wholeRatio } };
-  draw(id, [xs, ...ys], { height: 170, lines: series, axes, scales, x: { label, value: shown(as).value } });
+  const scales = { x: { time: false, distr: 3, log: 10, range: charts.around }, y: { range: wholeRatio } };
+  const x = { label, value: shown(as).value };
+  draw(id, [xs, ...ys], { title, height: 180, lines: series, axes, scales, x, ...(mark && { mark }) });
 }
 
 const roundTimes = [1, 10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 3.6e7, 8.64e7, 8.64e8, 8.64e9];
 const roundCounts = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
-
-/** @param {number[]} marks @returns {uPlot.Axis.Splits} those between the ends of the axis */
-const inside = (marks) => (_u, _axis, min, max) => marks.filter((mark) => mark >= min && mark <= max);
-
-/** Some room left and right; one point alone gets a decade. @type {uPlot.Range.Function} */
-const around = (_u, min, max) => (max > min ? [min / 1.3, max * 1.3] : [min / 3, max * 3]);
 
 // ---- audit ----------------------------------------------------------------------------------------------------------
 
@@ -865,6 +994,7 @@ async function refreshAudit() {
     renderFindings();
     drawCurves();
   } catch {
+    state.audits = [];
     write($('audit-note'), 'The audit could not be read. Try again.');
   }
   button.disabled = false;
@@ -874,8 +1004,7 @@ async function refreshAudit() {
 function mergedFindings() {
   /** @type {Map<string, { finding: Finding, processes: number }>} */
   const merged = new Map();
-  const seen = state.audits.filter(({ process }) => !state.process || process.id === state.process);
-  for (const finding of seen.flatMap(({ answer }) => answer.findings ?? [])) {
+  for (const finding of ofChosen(state.audits).flatMap(({ answer }) => answer.findings ?? [])) {
     const id = JSON.stringify([finding.code, finding.method]);
     const known = merged.get(id);
     const better = !known || saving(finding) > saving(known.finding);
@@ -889,11 +1018,14 @@ const saving = ({ gain }) => num(gain?.savedMsPer1000Calls);
 
 function renderFindings() {
   const findings = mergedFindings();
-  const answers = state.audits.filter(({ process }) => !state.process || process.id === state.process);
+  const answers = ofChosen(state.audits);
   const spanMs = greatest(answers.map(({ answer }) => answer.spanMs));
   show('findings-empty', findings.length === 0);
   write($('findings-empty'), spanMs > 0 ? 'Nothing to change: the audit has no findings.' : 'Nothing recorded yet.');
-  $('findings').replaceChildren(...findings.map(findingItem));
+  const few = state.allFindings ? findings : findings.slice(0, FEW_FINDINGS);
+  $('findings').replaceChildren(...few.map(findingItem));
+  show('findings-more', few.length < findings.length);
+  write($('findings-more'), `Show all ${findings.length}`);
   const shares = answers.map(({ answer }) => num(answer.sampled));
   const sampled = percent(shares.length > 0 ? Math.min(...shares) : undefined);
   const span = spanMs > 0 ? `It saw ${millis(spanMs)} of calls, ${sampled} of the keys.` : '';
@@ -903,15 +1035,16 @@ function renderFindings() {
 /** @param {{ finding: Finding, processes: number }} merged */
 function findingItem({ finding: { code, method, what, change, gain }, processes }) {
   const seenBy = processes > 1 ? [el('span', { class: 'note' }, `seen by ${processes} processes`)] : [];
-  const where = el('span', { class: 'method' }, method ?? 'the whole cache');
+  const name = method ?? 'the whole cache';
+  const where = el('span', { class: 'method', title: visible(name) }, name);
   const words = el(
     'div',
     {},
     el('p', { class: 'where' }, where, el('span', { class: 'code' }, text(code)), ...seenBy),
-    el('p', { class: 'what' }, text(what)),
+    el('p', { class: 'what', title: visible(text(what)) }, text(what)),
     el('p', { class: 'change' }, text(change)),
   );
-  return el('li', {}, words, ...(gain ? [gainOf(gain)] : []));
+  return el('li', { tabindex: '-1' }, words, ...(gain ? [gainOf(gain)] : []));
 }
 
 /** @param {NonNullable<Finding['gain']>} gain */
@@ -961,28 +1094,51 @@ function result(level, words) {
 function listen() {
   $('process').addEventListener('change', () => {
     state.process = $('process').value;
+    show('gone', false);
     render();
     drawCurves();
+    drawRecent();
     if (state.audits.length > 0) renderFindings();
+  });
+  $('filter').addEventListener('input', () => {
+    state.filter = $('filter').value.trim();
+    renderMethods(chosen());
   });
   $('token-form').addEventListener('submit', (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     if ($('token').value) tokenGiven?.($('token').value);
   });
   $('detail-close').addEventListener('click', closeDetail);
+  $('only-misses').addEventListener('change', () => {
+    recent.onlyMisses = $('only-misses').checked;
+    drawRecent();
+  });
+  $('pause').addEventListener('click', () => {
+    recent.isPaused = !recent.isPaused;
+    $('pause').setAttribute('aria-pressed', String(recent.isPaused));
+  });
   $('audit-refresh').addEventListener('click', () => void refreshAudit());
+  $('findings-more').addEventListener('click', () => {
+    state.allFindings = true;
+    renderFindings();
+    $('findings').children[FEW_FINDINGS]?.focus();
+  });
   $('invalidate-form').addEventListener('submit', invalidate);
-  document.addEventListener('keydown', ({ key }) => void (key === 'Escape' && closeDetail()));
+  document.addEventListener('keydown', ({ key, target }) => {
+    // in a field, Escape is the field's
+    const isTyping = target instanceof HTMLElement && target.matches('input:not([type=checkbox]), textarea, select');
+    if (key === 'Escape' && !isTyping) closeDetail();
+  });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
 }
 
-/** Asks once what the server allows, again where it cannot be reached. */
+/** Asks what the server allows, again where it cannot be reached. */
 async function session() {
   for (let tries = 0; ; tries++) {
     try {
       return await read('session');
     } catch {
-      connection('lost', 'the server cannot be reached, trying again…');
+      if (document.body.dataset.view !== 'live') connection('lost', 'the server cannot be reached, trying again…');
       await wait(Math.min(500 * 2 ** tries, 15_000));
     }
   }
@@ -992,9 +1148,8 @@ async function start() {
   makeHead();
   renderKpis([]);
   listen();
-  watchSizes();
-  const { canInvalidate, needsToken } = await session();
-  show('invalidate', canInvalidate === true);
+  charts.watchSizes();
+  const { needsToken } = await session();
   if (needsToken === true && !state.token) await askToken();
   void follow();
 }
