@@ -326,11 +326,15 @@ describe('without a token', () => {
     expect(await rawStatus(await inspected({ token }), '1.0')).toBe(200);
   });
 
-  it('there is no inspector in production', () => {
+  it('it is mounted in no server in production, and may listen by itself', async () => {
     jest.replaceProperty(process, 'env', { ...process.env, NODE_ENV: 'production' });
     closing.push(() => jest.restoreAllMocks());
-    expect(refusal(() => createInspector(open()))).toContain("there is no token, and NODE_ENV is 'production'");
-    expect(refusal(() => createInspector(open(), { token }))).toBe('none');
+    const inspector = createInspector(open());
+    expect(refusal(() => inspector.handler)).toContain("there is no token, and NODE_ENV is 'production'");
+    expect(refusal(() => createInspector(open(), { token }).handler)).toBe('none');
+    const { url } = await inspector.listen();
+    closing.push(() => inspector.close());
+    expect((await fetch(url)).status).toBe(200);
   });
 
   it('what comes to an address that others reach is refused, whatever it calls itself', async () => {

@@ -59,7 +59,8 @@ const nothing: MethodStats = {
   hitRate: 0,
   loads: { count: 0, errors: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
   savedMs: 0,
-  bytes: { mean: 0, max: 0 },
+  puts: 0,
+  bytes: { mean: 0, max: 0, sum: 0, count: 0 },
   invalidations: 0,
   invalidated: 0,
   mismatches: 0,
@@ -85,7 +86,17 @@ function processOf(id: string, methods: Record<string, MethodStats> = {}, more: 
     at: Date.now(),
     stats: { ...only, errors: 0, methods },
     stores: [
-      { tier: 'memory', name: 'memory', entries: 5, maxEntries: 100, maxSize: undefined, breaker: 'none', pending: 0 },
+      {
+        tier: 'memory',
+        name: 'memory',
+        entries: 5,
+        maxEntries: 100,
+        maxSize: undefined,
+        size: undefined,
+        evictions: 0,
+        breaker: 'none',
+        pending: 0,
+      },
     ],
     bus: { state: 'none', peers: 0 },
     ...more,
@@ -214,6 +225,8 @@ describe('a process', () => {
       entries: undefined,
       maxEntries: undefined,
       maxSize: undefined,
+      size: undefined,
+      evictions: undefined,
       breaker: 'closed',
       pending: 0,
     } as const;
@@ -289,12 +302,13 @@ describe('a method', () => {
     tags: ['product:1'],
     ageMs: 5,
     durationMs: 0,
+    errorType: undefined,
   };
   const miss: Outcome = {
     ...outcome,
     status: 'miss',
     reason: 'invalidated: product:2',
-    key: 'shop:1:find:2',
+    key: "shop:1:find:'2'",
     tier: undefined,
   };
   const auditWith = (expectedHitRate: number): Audit => ({
@@ -366,6 +380,8 @@ describe('a method', () => {
       entries: undefined,
       maxEntries: undefined,
       maxSize: undefined,
+      size: undefined,
+      evictions: undefined,
       breaker: 'closed',
       pending: 0,
     } as const;
@@ -374,9 +390,9 @@ describe('a method', () => {
       snapshots: [processOf('one', { find }, { policies, stores, bus: { state: 'idle', peers: 0 } })],
     });
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-    await page.getByRole('button', { name: 'Copy the key shop:1:find:2' }).click();
-    await page.getByText('npx cachette explain redis://127.0.0.1:6379 shop:1:find:2').waitFor();
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe('shop:1:find:2');
+    await page.getByRole('button', { name: "Copy the key shop:1:find:'2'" }).click();
+    await page.getByText('npx cachette explain redis://127.0.0.1:6379 "shop:1:find:\'2\'"').waitFor();
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe("shop:1:find:'2'");
   });
 
   it('of a store without a URI is not to be asked for on the command line', async () => {

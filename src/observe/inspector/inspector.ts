@@ -7,6 +7,7 @@ import { answerToNode, askedOfNode } from './node.js';
 import {
   checkInspectorOptions,
   checkListenOptions,
+  checkMounting,
   closedError,
   type InspectorOptions,
   type ListenOptions,
@@ -26,7 +27,11 @@ export interface Listening {
 
 /** Shows a cache on a page, wherever that is mounted. */
 export interface Inspector {
-  /** For `node:http`, Express, and Fastify: `inspector.handler(request.raw, reply.raw)` after `reply.hijack()`. */
+  /**
+   * For `node:http`, Express, and Fastify: `inspector.handler(request.raw, reply.raw)` after `reply.hijack()`.
+   *
+   * @throws CacheConfigError where it is taken without a `token`, and `NODE_ENV` is `production`
+   */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
   /**
    * For servers of the web standard. Always needs a `token`: it cannot see which connection a request has come over, and the
@@ -46,7 +51,7 @@ export interface Inspector {
 /**
  * Makes the inspector of a cache.
  *
- * @throws CacheConfigError if an option is wrong, or there is no `token` and `NODE_ENV` is `production`
+ * @throws CacheConfigError if an option is wrong
  *
  * @example
  * ```ts
@@ -70,7 +75,10 @@ export function createInspector(cache: CacheManager, options: InspectorOptions =
       .then((answer) => answerToNode(answer, response))
       .catch(() => response.destroy());
   return {
-    handler,
+    get handler() {
+      checkMounting(token);
+      return handler;
+    },
     fetch: async (request) => answerToWeb(await routes.answer(askedOfWeb(request, base)), request),
     async listen(where = {}) {
       checkListenOptions(where, token);

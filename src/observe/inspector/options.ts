@@ -8,7 +8,7 @@ import { isLoopbackName } from './loopback.js';
 export interface InspectorOptions {
   /**
    * Whoever has it may read; at least 16 characters. Without one, only this machine may: the inspector answers what comes
-   * to a loopback address, and for a loopback name. Needed where `NODE_ENV` is `production`, and behind a proxy.
+   * to a loopback address, and for a loopback name. Needed by `handler` where `NODE_ENV` is `production`, and behind a proxy.
    */
   readonly token?: string | undefined;
   /** Whoever has it may invalidate tags; at least 16 characters, another one than `token`. Without one, nobody may. */
@@ -55,7 +55,6 @@ export function checkInspectorOptions(options: InspectorOptions): void {
   check(options, inspectorRules, where);
   checkToken('token', options.token);
   checkToken('invalidationToken', options.invalidationToken);
-  checkProduction(options.token);
   if (options.token === undefined || options.token !== options.invalidationToken) return;
   throw new CacheConfigError({
     where,
@@ -64,13 +63,16 @@ export function checkInspectorOptions(options: InspectorOptions): void {
   });
 }
 
-/** There, a proxy on the same machine may stand in front, which looks like this machine. */
-function checkProduction(token: string | undefined): void {
+/**
+ * A server of the application's may stand behind a proxy on the same machine, which looks like this machine; throws a
+ * `CacheConfigError` where that is likely. What `listen` starts is reached from this machine alone.
+ */
+export function checkMounting(token: string | undefined): void {
   if (token !== undefined || process.env['NODE_ENV'] !== 'production') return;
   throw new CacheConfigError({
-    where,
+    where: 'inspector.handler',
     what: "there is no token, and NODE_ENV is 'production'",
-    instead: `${aToken}, as token`,
+    instead: `${aToken}, as token of createInspector; or let it listen() on a loopback address`,
   });
 }
 

@@ -9,7 +9,7 @@ import * as charts from './charts.js';
 import { axis, clock, colour, draw, fromZero, line, shown, timeAxis, timeLine, wholeRatio } from './charts.js';
 import { bytes, count, counted, greatest, isNumber, lately, merge, millis, num } from './numbers.js';
 import { NONE, percent, rate, sum } from './numbers.js';
-import { meaning, policyWords, visible } from './words.js';
+import { meaning, policyWords, shellWord, visible } from './words.js';
 
 /** @typedef {import('../../../base/insight.js').Snapshot} Snapshot */
 /** @typedef {import('../../../base/insight.js').MethodStats} MethodStats */
@@ -783,7 +783,7 @@ function renderCommands() {
     .flatMap(({ stores }) => stores ?? [])
     .findLast(isReached);
   show('command-line', shared !== undefined);
-  write($('command'), `npx cachette explain ${shared?.name} ${recent.copied ?? 'KEY'}`);
+  write($('command'), `npx cachette explain ${shellWord(shared?.name ?? 'URI')} ${shellWord(recent.copied ?? 'KEY')}`);
 }
 
 /** The last calls of the method that is open. */

@@ -49,6 +49,12 @@ export function meaning(reason) {
   return Object.hasOwn(reasons, kind) ? reasons[kind] : '';
 }
 
+/** As a shell takes it for one word. @param {string} text */
+export function shellWord(text) {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  return /["$`\\!]/.test(text) ? `'${text.replaceAll("'", String.raw`'\''`)}'` : `"${text}"`;
+}
+
 /** A time without an end has come as null. @param {unknown} ms */
 const long = (ms) => (isNumber(ms) ? millis(ms) : 'without end');
 
