@@ -182,6 +182,8 @@ describe('memory', () => {
 
 describe('what was counted', () => {
   const fine = { hits: 900, misses: 100 };
+  /** Long enough for somebody to have invalidated something. */
+  const long = { recorder: loop(10, { reads: 20, everyMs: minute }) };
 
   it('is nothing to speak of where all is well', () => {
     expect(codes({ stats: fine })).toEqual([]);
@@ -192,7 +194,7 @@ describe('what was counted', () => {
     ['mismatches', { stats: { ...fine, mismatches: 1 } }],
     ['many-instances', { stats: {}, facts: factsOf({ warnings: ['many-instances'] }) }],
     ['unkeyable', { stats: { bypassed: 5 }, facts: factsOf({ warnings: ['unkeyable'] }) }],
-    ['tags-never-invalidated', { stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
+    ['tags-never-invalidated', { ...long, stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
     ['invalidated-more-than-read', { stats: { hits: 100, misses: 200, invalidated: 150 } }],
     ['values-too-large', { stats: { ...fine, bytes: { mean: 150_000, max: 200_000 } } }],
     [
@@ -207,7 +209,59 @@ describe('what was counted', () => {
 
   it('names the kinds of tags that nothing invalidates', () => {
     const facts = factsOf({ tagKinds: { product: 0, price: 4, shop: 0 } });
-    expect(findings({ stats: fine, facts })[0]?.what).toContain("the kinds 'product', 'shop'");
+    expect(findings({ ...long, stats: fine, facts })[0]?.what).toContain("the kinds 'product', 'shop'");
+  });
+
+  it('does not say after some minutes that nothing invalidates a tag', () => {
+    const facts = factsOf({ tagKinds: { product: 0 } });
+    expect(codes({ stats: fine, facts, recorder: loop(10, { reads: 5, everyMs: minute }) })).toEqual([]);
+    expect(codes({ ...long, stats: fine, facts: { ...facts, ...factsOf({ ttlMs: 60 * minute }) } })).toEqual([]);
+  });
+
+  it('says nothing against caching where what was stored may yet be asked for', () => {
+    const stats = { misses: 500 };
+    const recorder = loop(500, { reads: 500, everyMs: second });
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: 4 * minute }) })).toEqual(['not-worth-caching']);
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: 10 * minute }) })).toEqual([]);
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: Infinity }) })).toEqual([]);
+  });
+
+  it('says nothing against caching where it is invalidations that make misses', () => {
+    const recorder = new Recorder();
+    for (let i = 0; i < 500; i++) recorder.looked('find', `find:${i % 5}`, i * second, true);
+    expect(codes({ stats: { misses: 500, invalidated: 495 }, recorder })).toEqual(['invalidated-more-than-read']);
+  });
+
+  it('says nothing against caching where nearly all get an old value at once', () => {
+    const recorder = loop(500, { reads: 1_500, everyMs: 100 });
+    const facts = { ...factsOf(), policy: { ...policy, staleWhileRevalidateMs: 30 * second } };
+    expect(codes({ stats: { misses: 500, stale: 1_000 }, recorder, facts })).not.toContain('not-worth-caching');
+  });
+
+  it('names the part of the calls that get an old value', () => {
+    const recorder = loop(200, { reads: 6_000, everyMs: 100 });
+    const facts = { ...factsOf(), policy: { ...policy, staleWhileRevalidateMs: 30 * second } };
+    const [finding] = findings({ stats: { misses: 200, stale: 5_800 }, recorder, facts });
+    expect(finding?.what).toBe('0% of its calls are hits and 97% get an old value; with a longer ttl 93% would be');
+  });
+
+  it('says why a value is large, and in which unit', () => {
+    const what = (mean: number, max: number, maxSize: number): string | undefined =>
+      findings({ stats: { ...fine, bytes: { mean, max } }, memory: { ...memory, maxSize } })[0]?.what;
+    expect(what(300, 6_000, 100_000)).toBe(
+      'its values have 300 B on average, the largest measured one 6 kB, which is more than a twentieth of memory (100 kB)',
+    );
+    expect(what(600_000, 600_000, 100_000)).toContain('memory of 100 kB cannot hold one');
+    expect(what(150_000, 150_000, 100_000_000)).toBe(
+      'its values have 150 kB on average, the largest measured one 150 kB',
+    );
+  });
+
+  it('tells the hit rate that was counted, and by how much that would grow', () => {
+    const recorder = loop(20, { reads: 600, everyMs: second });
+    const [finding] = findings({ stats: { hits: 30, misses: 570 }, recorder });
+    expect(finding?.what).toBe('5% of its calls are hits; with a longer ttl 98% would be');
+    expect(finding?.gain).toMatchObject({ hitRateNow: 0.05, hitRateThen: 560 / 600 + 0.05 });
   });
 });
 

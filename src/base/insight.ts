@@ -135,6 +135,8 @@ export interface Finding {
   readonly what: string;
   /** What to write instead. */
   readonly change: string;
+  /** How many calls `what` speaks of; undefined where it speaks of a part of them, or of none. */
+  readonly count?: number | undefined;
   /** What it would bring; undefined where that is no number. */
   readonly gain:
     | undefined

@@ -96,6 +96,7 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
         method: maybe(text),
         what: text,
         change: text,
+        count: maybe(number),
         gain: maybe(object({ hitRateNow: number, hitRateThen: number, savedMsPer1000Calls: number })),
         proposal: maybe(object({ ttlMs: maybe(bound), maxEntries: maybe(bound) })),
       }),

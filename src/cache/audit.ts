@@ -128,11 +128,16 @@ function sizesAround(maxEntries: number): number[] {
   return [...new Set(sizeFactors.map((factor) => Math.max(1, Math.round(maxEntries * factor))))];
 }
 
-/** What is wrong comes before what is slow. */
 function sorted(findings: readonly Finding[]): Finding[] {
-  const rank = ({ code, gain }: Finding): number => {
-    if (code === 'mismatches' || code === 'many-instances') return Infinity;
-    return gain?.savedMsPer1000Calls ?? -Infinity;
-  };
-  return findings.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
+  return findings.toSorted(inOrder);
+}
+
+/** What is wrong comes before what is slow, and what has no number comes last. */
+export function inOrder(a: Finding, b: Finding): number {
+  return rankOf(a) === rankOf(b) ? 0 : rankOf(b) - rankOf(a);
+}
+
+function rankOf({ code, gain }: Finding): number {
+  if (code === 'mismatches' || code === 'many-instances') return Infinity;
+  return gain?.savedMsPer1000Calls ?? -Infinity;
 }

@@ -74,6 +74,10 @@ const asGood = 0.005;
 const lowRate = 0.1;
 /** In milliseconds: what a hit in memory, and one in another store, takes at about. */
 const hitMs = { memory: 0.02, store: 1 } as const;
+/** A method is told to be of no use, or its tags of none, only after twice its ttl, or after this. */
+const longEnoughMs = 86_400_000;
+/** And of tags nothing is said before this has passed: writes are rare. */
+const shortestForTagsMs = 600_000;
 /** In bytes. */
 const largeValue = 100_000;
 /** A value that takes more than this part of memory. */
@@ -83,9 +87,9 @@ const largePart = 0.05;
 export function findingsOfMethod(view: MethodView, cache: CacheView): Finding[] {
   const found = [mismatches(view), ...misuses(view)];
   if (view.calls + view.stats.bypassed < enoughCalls) return present(found);
-  const worthless = notWorthCaching(view);
+  const worthless = notWorthCaching(view, cache);
   const ttl = worthless ?? ttlTooShort(view, cache) ?? ttlTooLong(view, cache);
-  found.push(ttl, neverInvalidated(view), invalidatedMoreThanRead(view), valuesTooLarge(view, cache));
+  found.push(ttl, neverInvalidated(view, cache), invalidatedMoreThanRead(view), valuesTooLarge(view, cache));
   return present(found);
 }
 
@@ -99,6 +103,7 @@ function mismatches({ method, stats }: MethodView): Finding | undefined {
   return {
     code: 'mismatches',
     method,
+    count: stats.mismatches,
     what: `${count(stats.mismatches, 'hit')} had a value that the method would not have given, and nothing had invalidated it`,
     change: 'invalidate its tags where that changes what it reads; listen to `mismatch` to see which values differ',
     gain: undefined,
@@ -122,6 +127,7 @@ function misuses({ method, stats, facts }: MethodView): Finding[] {
     found.push({
       code: 'unkeyable',
       method,
+      count: stats.bypassed,
       what: `some calls have an argument that cannot be in a key; ${count(stats.bypassed, 'call')} did not use the cache`,
       change: 'give `key`, or a [cacheIdentity]() method to the class of the argument',
       gain: undefined,
@@ -130,7 +136,7 @@ function misuses({ method, stats, facts }: MethodView): Finding[] {
   return found;
 }
 
-function notWorthCaching(view: MethodView): Finding | undefined {
+function notWorthCaching(view: MethodView, { spanMs }: CacheView): Finding | undefined {
   const { method, stats, calls } = view;
   if (calls < enoughCalls) return undefined;
   const change = 'leave the cache out here';
@@ -138,10 +144,28 @@ function notWorthCaching(view: MethodView): Finding | undefined {
     const what = `it runs for ${ms(stats.loads.meanMs)} on average, which is no more than a hit takes`;
     return { code: 'not-worth-caching', method, what, change, gain: undefined };
   }
-  const best = Math.max(...[...view.byTtl, ...view.bySize].map(({ hitRate }) => hitRate), view.now.hitRate);
-  if (!isTrusted(view) || stats.hitRate >= lowRate || best >= lowRate * 2) return undefined;
+  if (!isTrusted(view) || !isSeenLongEnough(view, spanMs) || isMostlyInvalidated(stats)) return undefined;
+  // Of longer ttls the recording cannot tell.
+  const told = [...view.byTtl.filter(({ ttlMs = 0 }) => ttlMs <= spanMs), ...view.bySize];
+  const best = Math.max(...told.map((other) => shifted(view, answered(other.expected))), answered(stats));
+  if (answered(stats) >= lowRate || best >= lowRate * 2) return undefined;
   const what = `${percent(stats.hitRate)} of its calls are hits, and no ttl or size makes that more than ${percent(best)}`;
   return { code: 'not-worth-caching', method, what, change, gain: undefined };
+}
+
+/** Whether what it has stored could have been asked for again. */
+function isSeenLongEnough({ facts }: MethodView, spanMs: number): boolean {
+  return spanMs >= Math.min(longEnoughMs, 2 * (facts.policy?.ttlMs ?? Infinity));
+}
+
+/** Then what is wrong is the tags: without invalidations it might well be worth caching. */
+function isMostlyInvalidated({ invalidated, misses }: MethodStats): boolean {
+  return invalidated * 2 > misses;
+}
+
+/** The part of the calls that was spared waiting for the method. */
+function answered({ hits, stale, misses }: Pick<Expected, 'hits' | 'stale' | 'misses'>): number {
+  return (hits + stale) / Math.max(1, hits + stale + misses);
 }
 
 function isCheap({ hitsByTier, loads }: MethodStats): boolean {
@@ -161,11 +185,16 @@ function ttlTooShort(view: MethodView, { spanMs }: CacheView): Finding | undefin
   return {
     code: 'ttl-too-short',
     method: view.method,
-    what: `${percent(view.now.hitRate)} of its calls are hits; with a longer ttl ${percent(then.hitRate)} would be`,
+    what: `${percent(view.stats.hitRate)} of its calls are hits${staleToo(view)}; with a longer ttl ${percent(shifted(view, then.hitRate))} would be`,
     change: `write ttl: ${duration(then.ttlMs)} instead of ${duration(ttlMs)}, if its values may be that old or are invalidated`,
     gain: gainOf(view, then.expected),
     proposal: { ttlMs: then.ttlMs as number },
   };
+}
+
+/** Old values are no hits, and no misses for who waits. */
+function staleToo({ stats, calls }: MethodView): string {
+  return stats.stale === 0 ? '' : ` and ${percent(stats.stale / calls)} get an old value`;
 }
 
 /** Where tags or a version keep it right, a long ttl does no harm. */
@@ -185,16 +214,18 @@ function ttlTooLong(view: MethodView, { spanMs }: CacheView): Finding | undefine
   return {
     code: 'ttl-too-long',
     method: view.method,
-    what: `a shorter ttl would give about the same hits (${percent(then.hitRate)}): what is asked for again is asked for soon`,
+    what: `a shorter ttl would give about the same hits (${percent(shifted(view, then.hitRate))}): what is asked for again is asked for soon`,
     change: `write ttl: ${duration(then.ttlMs)} instead of ${duration(ttlMs)}, unless what it reads never changes: values are fresher at no cost`,
     gain: gainOf(view, then.expected),
     proposal: { ttlMs: then.ttlMs as number },
   };
 }
 
-function neverInvalidated({ method, facts, calls }: MethodView): Finding | undefined {
+function neverInvalidated(view: MethodView, { spanMs }: CacheView): Finding | undefined {
+  const { method, facts, calls } = view;
   const never = Object.keys(facts.tagKinds).filter((kind) => facts.tagKinds[kind] === 0);
   if (never.length === 0 || calls < enoughCalls) return undefined;
+  if (spanMs < shortestForTagsMs || !isSeenLongEnough(view, spanMs)) return undefined;
   const kinds = never.map((kind) => `'${kind}'`).join(', ');
   return {
     code: 'tags-never-invalidated',
@@ -210,6 +241,7 @@ function invalidatedMoreThanRead({ method, stats, calls }: MethodView): Finding 
   return {
     code: 'invalidated-more-than-read',
     method,
+    count: stats.invalidated,
     what: `${count(stats.invalidated, 'call')} found an entry that had been invalidated, ${stats.hits} found one that was valid`,
     change: 'write narrower tags, so that a change invalidates only what it concerns; or leave the cache out here',
     gain: undefined,
@@ -218,15 +250,22 @@ function invalidatedMoreThanRead({ method, stats, calls }: MethodView): Finding 
 
 function valuesTooLarge({ method, stats }: MethodView, { memory }: CacheView): Finding | undefined {
   const { mean, max } = stats.bytes;
-  const isLargePart = memory?.maxSize !== undefined && max > memory.maxSize * largePart;
-  if (mean <= largeValue && !isLargePart) return undefined;
+  const { maxSize = Infinity } = memory ?? {};
+  if (mean <= largeValue && max <= maxSize * largePart) return undefined;
   return {
     code: 'values-too-large',
     method,
-    what: `its values have ${bytes(mean)} on average, the largest measured one ${bytes(max)}`,
+    what: `its values have ${bytes(mean)} on average, the largest measured one ${bytes(max)}${ofMemory(max, maxSize)}`,
     change: 'let it return only what its callers need, or cache a method that returns smaller parts',
     gain: undefined,
   };
+}
+
+/** Why that is large, where memory is bounded by bytes. */
+function ofMemory(largest: number, maxSize: number): string {
+  if (largest > maxSize) return `: memory of ${bytes(maxSize)} cannot hold one`;
+  if (largest > maxSize * largePart) return `, which is more than a twentieth of memory (${bytes(maxSize)})`;
+  return '';
 }
 
 /** All methods share memory, so it is one finding for all. */
@@ -243,6 +282,9 @@ function memoryTooSmall({ methods, memory, maxEntries }: CacheView): Finding | u
     sizes.filter((size) => size.maxEntries > maxEntries && size.maxEntries < Infinity),
   );
   if (!then || !isWorthIt(now, then.expected)) return undefined;
+  const counted =
+    told.reduce((total, { stats }) => total + stats.hits, 0) / told.reduce((total, view) => total + view.calls, 0);
+  const rateThen = shifted({ stats: { hitRate: counted }, now }, then.hitRate);
   const savedMs = told.reduce((total, view) => {
     const { expected } = view.bySize.find((size) => size.maxEntries === then.maxEntries) as Predicted;
     return total + savedMsOf(view, expected);
@@ -251,8 +293,8 @@ function memoryTooSmall({ methods, memory, maxEntries }: CacheView): Finding | u
   return {
     code: 'memory-too-small',
     method: undefined,
-    what: `memory gives up entries that are asked for again: ${percent(now.hitRate)} of the calls are hits, with more room ${percent(then.hitRate)} would be`,
-    gain: { hitRateNow: now.hitRate, hitRateThen: then.hitRate, savedMsPer1000Calls: (savedMs / calls) * 1_000 },
+    what: `memory gives up entries that are asked for again: ${percent(counted)} of the calls are hits, with more room ${percent(rateThen)} would be`,
+    gain: { hitRateNow: counted, hitRateThen: rateThen, savedMsPer1000Calls: (savedMs / calls) * 1_000 },
     ...roomFor(then, { memory, maxEntries }),
   };
 }
@@ -287,10 +329,17 @@ function leastOfTheBest(now: Expected, all: readonly Predicted[]): Predicted | u
   return others.find(({ hitRate }) => hitRate - now.hitRate >= best * mostOfIt);
 }
 
+type Rate = Pick<Expected, 'hitRate'>;
+
+/** A rate that is expected, by as much higher or lower as what was counted is than what was expected of it. */
+function shifted({ stats, now }: { readonly stats: Rate; readonly now: Rate }, rate: number): number {
+  return Math.min(1, Math.max(0, rate + stats.hitRate - now.hitRate));
+}
+
 function gainOf(view: MethodView, then: Expected): Finding['gain'] {
   return {
-    hitRateNow: view.now.hitRate,
-    hitRateThen: then.hitRate,
+    hitRateNow: view.stats.hitRate,
+    hitRateThen: shifted(view, then.hitRate),
     savedMsPer1000Calls: (savedMsOf(view, then) / view.calls) * 1_000,
   };
 }
@@ -351,5 +400,6 @@ function ms(time: number): string {
 }
 
 function bytes(size: number): string {
+  if (size < 1_000) return `${Math.round(size)} B`;
   return size < 1_000_000 ? `${Math.round(size / 1_000)} kB` : `${(size / 1_000_000).toFixed(1)} MB`;
 }
