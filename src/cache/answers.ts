@@ -67,7 +67,7 @@ const methodStats = {
   mismatches: number,
 };
 
-const prediction = object({ ttlMs: maybe(bound), maxEntries: bound, hitRate: number });
+const prediction = object({ ttlMs: maybe(bound), maxEntries: bound, maxSize: maybe(bound), hitRate: number });
 
 const checks: Readonly<Record<keyof Answers, Check>> = {
   snapshot: object({
@@ -98,11 +98,20 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
         change: text,
         count: maybe(number),
         gain: maybe(object({ hitRateNow: number, hitRateThen: number, savedMsPer1000Calls: number })),
-        proposal: maybe(object({ ttlMs: maybe(bound), maxEntries: maybe(bound) })),
+        proposal: maybe(
+          object({ ttlMs: maybe(bound), maxEntries: maybe(bound), maxSize: maybe(bound), memoryTtlMs: maybe(bound) }),
+        ),
       }),
     ),
     methods: table(
-      object({ hitRate: number, expectedHitRate: number, byTtl: list(prediction), bySize: list(prediction) }),
+      object({
+        hitRate: number,
+        expectedHitRate: number,
+        trusted: maybe(flag),
+        doubt: maybe(text),
+        byTtl: list(prediction),
+        bySize: list(prediction),
+      }),
     ),
     spanMs: number,
     sampled: number,
@@ -139,7 +148,7 @@ export function readQuestion(asked: string): Question | undefined {
 
 /** JSON writes `Infinity` as null. */
 function endless(name: string, value: unknown): unknown {
-  return value === null && (name === 'ttlMs' || name === 'maxEntries') ? Infinity : value;
+  return value === null && (name === 'ttlMs' || name === 'maxEntries' || name === 'maxSize') ? Infinity : value;
 }
 
 function parsed(said: string, revive?: (name: string, value: unknown) => unknown): unknown {

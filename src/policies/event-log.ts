@@ -29,6 +29,12 @@ export interface SampledKey extends Owner {
   /** What was measured at the last store; undefined before that. */
   ttlMs: number | undefined;
   loadMs: number;
+  /** What its entry takes in memory; 0: not known. */
+  bytes: number;
+  /** When this process has written its entry last; another time in a store says that somebody else has. */
+  writtenAt: number | undefined;
+  /** Whether what the method gave last was stored. */
+  isStored: boolean;
   isSampled: boolean;
 }
 
@@ -40,9 +46,11 @@ export const look = 1;
 export const lookAtInvalidated = 2;
 /** The removal of a name, or of the entry itself. */
 export const removal = 3;
+/** A look after which the method ran, and there was no entry all the same: it failed, or its result was not to be stored. */
+export const unstored = 4;
 
 /** The kinds of event. */
-export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal;
+export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal | typeof unstored;
 
 const firstCapacity = 1_024;
 
@@ -93,12 +101,12 @@ export class EventLog {
 
   /**
    * Counts an access with the last event of its key if that is not longer ago than `quantumMs` and not more than `reach`
-   * events; tells whether it did.
+   * events, and left an entry as this one does; tells whether it did.
    */
-  merge(owner: Owner, now: number, { quantumMs, reach }: Merging): boolean {
+  merge(owner: Owner, now: number, { quantumMs, reach }: Merging, kind: EventKind = access): boolean {
     const { last } = owner;
     if (last < 0 || this.#length - last > reach || now - (this.#times[last] as number) > quantumMs) return false;
-    if (this.#kinds[last] === removal) return false;
+    if (this.#kinds[last] === removal || (this.#kinds[last] === unstored) !== (kind === unstored)) return false;
     (this.#counts[last] as number)++;
     return true;
   }
@@ -111,6 +119,11 @@ export class EventLog {
     this.#counts[index] = 1;
     this.#kinds[index] = kind;
     this.#add(owner);
+  }
+
+  /** The last look of a key left no entry, as is known afterwards. */
+  leftNothing({ last }: Owner): void {
+    if (last >= 0 && this.#kinds[last] !== removal) this.#kinds[last] = unstored;
   }
 
   /** Leaves out the events of owners that `isKept` does not want. */
@@ -137,9 +150,10 @@ export class EventLog {
 
   /** Adds the calls of an event to the last one of its key that was kept, if they may be one. */
   #join(index: number, merging: Merging): boolean {
-    if ((this.#kinds[index] as number) > look) return false;
+    const kind = this.kindAt(index);
+    if (kind === lookAtInvalidated || kind === removal) return false;
     const [owner, calls] = [this.ownerAt(index) as SampledKey, this.countAt(index)];
-    if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging)) return false;
+    if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging, kind)) return false;
     (this.#counts[owner.last] as number) += calls - 1;
     return true;
   }
