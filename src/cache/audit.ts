@@ -87,7 +87,8 @@ function viewOf(method: string, { stats, methods, memory }: AuditInput, replay: 
     bySize: sizes.map((size) => inMemoryAlone(setting, predict(size))),
     sizes,
     predict,
-    hasUnclearOthers: fit.others > mostOthers / 2 || [ttlsTold[0], ttlsTold.at(-1)].some((ttlMs) => isUnclear(ttlMs)),
+    hasUnclearOthers:
+      fit.others > 0 && (fit.others > mostOthers / 2 || isUnclear(ttlsTold[0]) || isUnclear(ttlsTold.at(-1))),
   };
 }
 

@@ -73,6 +73,8 @@ export interface Expected {
 interface Accesses {
   readonly keys: SampledKey[];
   readonly perKey: Access[][];
+  /** The part of a key's loads that left no entry. */
+  readonly unstored: number[];
 }
 
 /** One event of a key. */
@@ -173,8 +175,8 @@ export class Replay {
     const accesses = this.#methods.get(method);
     if (!accesses) return { total, heavy };
     const rates = others === 0 ? undefined : this.#ratesOf(method, accesses);
-    accesses.keys.forEach((key, i) => {
-      const tally = this.#replay(key, accesses.perKey[i] as Access[], setting, rates && rates.of(i, others));
+    accesses.keys.forEach((_, i) => {
+      const tally = this.#replay(accesses, i, { setting, others: rates?.of(i, others) });
       const known = tally.hits + tally.stale + tally.misses;
       heavy.weight += known * known;
       for (const what of parts) {
@@ -202,6 +204,7 @@ export class Replay {
 
   /** What sampled keys do not explain of the counts is what the missing calls have come to. */
   #fitMissing(method: string, { now, counted, others }: Fitting): Missing | undefined {
+    if (this.rate === 1) return undefined;
     const { total } = this.#tallies(method, now, others);
     const calls = counted.hits + counted.stale + counted.misses;
     const known = total.hits + total.stale + total.misses;
@@ -214,22 +217,22 @@ export class Replay {
   /** How often others ask, so that as many calls are hits as were counted. The more often, the more are. */
   #fitOthers(method: string, now: Setting, counted: Counted): Omit<Fit, 'missing'> {
     if (!this.#recording.others.has(method)) return nothingFitted;
-    const calls = counted.hits + counted.stale + counted.misses;
-    const hitRate = counted.hits / Math.max(1, calls);
-    const atRate = (wanted: number, steps: number): number => {
-      let [low, high] = [leastOthers, mostOthers];
-      for (let i = 0; i < steps; i++) {
-        const middle = Math.sqrt(low * high);
-        const { total } = this.#tallies(method, now, middle);
-        if (expected(total).hitRate < wanted) low = middle;
-        else high = middle;
-      }
-      return Math.sqrt(low * high);
+    const hitRate = counted.hits / Math.max(1, counted.hits + counted.stale + counted.misses);
+    const attempt = (others: number): Tried => {
+      return { others, hitRate: expected(this.#tallies(method, now, others).total).hitRate };
     };
+    const tried = [0.03, 0.3, 1, 3, 30, mostOthers].map(attempt);
+    for (let i = 0; i < bisections; i++) {
+      const above = tried.findIndex((each) => each.hitRate >= hitRate);
+      const at = above < 0 ? tried.length : above;
+      const [low, high] = [tried[at - 1]?.others ?? leastOthers, tried[at]?.others ?? mostOthers];
+      tried.splice(at, 0, attempt(Math.sqrt(low * high)));
+    }
+    const others = between(tried, hitRate);
     return {
-      others: atRate(hitRate, bisections),
-      least: atRate(hitRate - sameRate, fewBisections),
-      most: atRate(hitRate + sameRate, fewBisections),
+      others,
+      least: Math.min(others, between(tried, hitRate - sameRate)),
+      most: Math.max(others, between(tried, hitRate + sameRate)),
     };
   }
 
@@ -245,14 +248,11 @@ export class Replay {
     return rates;
   }
 
-  #replay(key: SampledKey, accesses: readonly Access[], setting: Setting, others: OthersOfKey | undefined): Tally {
+  #replay({ keys, perKey, unstored: failing }: Accesses, i: number, { setting, others }: Under): Tally {
     const tally = newTally();
-    const life = new Life(setting, key, {
-      quantumMs: this.#recording.quantumMs,
-      others,
-      unstored: unstoredPart(accesses),
-    });
-    for (const each of accesses) life.access(each, tally);
+    const { quantumMs } = this.#recording;
+    const life = new Life(setting, keys[i] as SampledKey, { quantumMs, others, unstored: failing[i] as number });
+    for (const each of perKey[i] as Access[]) life.access(each, tally);
     return tally;
   }
 
@@ -300,9 +300,10 @@ export class Replay {
 
   #add(key: SampledKey, accesses: Access[]): void {
     let method = this.#methods.get(key.method);
-    if (!method) this.#methods.set(key.method, (method = { keys: [], perKey: [] }));
+    if (!method) this.#methods.set(key.method, (method = { keys: [], perKey: [], unstored: [] }));
     method.keys.push(key);
     method.perKey.push(accesses);
+    method.unstored.push(unstoredPart(accesses));
   }
 }
 
@@ -327,6 +328,26 @@ interface Heavy extends Tally {
   weight: number;
 }
 
+interface Tried {
+  readonly others: number;
+  readonly hitRate: number;
+}
+
+/** The first of the ascending `tried` that reaches the rate, or rather a point between it and the one before. */
+function between(tried: readonly Tried[], hitRate: number): number {
+  const at = tried.findIndex((each) => each.hitRate >= hitRate);
+  if (at < 0) return mostOthers;
+  const after = tried[at] as Tried;
+  const before = tried[at - 1] ?? { others: leastOthers, hitRate: 0 };
+  const part = (hitRate - before.hitRate) / Math.max(1e-9, after.hitRate - before.hitRate);
+  return before.others * (after.others / before.others) ** Math.min(1, Math.max(0, part));
+}
+
+interface Under {
+  readonly setting: Setting;
+  readonly others: OthersOfKey | undefined;
+}
+
 interface Fitting {
   readonly now: Setting;
   readonly counted: Counted;
@@ -338,8 +359,7 @@ const littleMissing = 0.005;
 /** Between these others ask for each time that this process does; at the upper end, as often as may be. */
 const leastOthers = 0.001;
 export const mostOthers = 1_000;
-const bisections = 10;
-const fewBisections = 7;
+const bisections = 5;
 /** Hit rates that cannot be told apart. */
 const sameRate = 0.01;
 
@@ -671,6 +691,10 @@ class Life {
   }
 
   #pass(until: number, others: OthersOfKey): void {
+    if (this.#loadsFrom >= until) {
+      this.#passedTo = until;
+      return;
+    }
     this.#skip(until, others);
     for (let i = 0; i < mostOthersInGap && this.#passedTo < until; i++) {
       const next = Math.max(this.#passedTo, this.#loadsFrom) - Math.log(1 - this.#draws.next()) * others.everyMs;
