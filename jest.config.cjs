@@ -52,6 +52,7 @@ const long = [
   '__tests__/policies/replay.test.ts',
   '__tests__/package/built.test.ts',
   '__tests__/cache/audit-applied.test.ts',
+  '__tests__/cache/audit-predictions.test.ts',
   '__tests__/integrations/cli/fleet.test.ts',
   '__tests__/observe/inspector/page.test.ts',
   '__tests__/observe/inspector/states.test.ts',

@@ -117,11 +117,13 @@ describe('the ttl', () => {
     expect(codes({ ...short, stats: { misses: 300, hits: 300 } })).toEqual([]);
   });
 
-  it('is not judged where a function tells it', () => {
+  it('has a curve, and is not judged, where a function tells it', () => {
     const facts = { ...factsOf(), policy: { ...policy, ttlMs: undefined } };
     const recorder = loop(20, { reads: 600, everyMs: second });
+    for (let i = 0; i < 20; i++) recorder.stored(`find:${i}`, { names: [], loadMs: 0, ttlMs: 60 * minute });
     const { methods, findings: found } = audit(inputOf({ stats: { misses: 20, hits: 580 }, recorder, facts }));
-    expect(methods['find']?.byTtl).toEqual([]);
+    expect(methods['find']?.byTtl.map(({ hitRate }) => hitRate)).toContain(0);
+    expect(methods['find']?.byTtl.map(({ hitRate }) => hitRate)).toContain(580 / 600);
     expect(found).toEqual([]);
   });
 
@@ -171,22 +173,71 @@ describe('memory', () => {
   it('is too small by bytes too', () => {
     const bySize = { maxEntries: undefined, maxSize: 1_400_000, isOnlyStore: true };
     const stats = { ...small.stats, bytes: bytesOf(1_000, 2_000) };
-    const [finding] = findings({ ...small, stats, memory: bySize });
-    expect(finding).toMatchObject({
-      code: 'memory-too-small',
-      change: 'write a maxSize that is 2 times as large in the URI of memory',
-    });
-    expect(finding?.proposal).toBeUndefined();
+    expect(findings({ ...small, stats, memory: bySize })).toEqual([]);
+    const recorder = loop(1_800, { reads: 10_000, everyMs: 10 });
+    for (let i = 0; i < 1_800; i++) recorder.measured(`find:${i}`, 1_400);
+    expect(findings({ ...small, recorder, stats, memory: bySize })).toMatchObject([
+      {
+        code: 'memory-too-small',
+        change: 'write maxSize=2735kb instead of 1368kb in the URI of memory',
+        proposal: { maxSize: 2_800_000 },
+      },
+    ]);
   });
 
-  it('gives nothing up where a store stands behind it', () => {
-    const { methods } = audit(inputOf({ ...small, memory: { ...memory, isOnlyStore: false } }));
-    expect(methods['find']).toMatchObject({ bySize: [], expectedHitRate: 0.82 });
+  it('in front of a store decides which hits are in memory', () => {
+    const input = inputOf({
+      ...small,
+      stats: { hits: 8_200, hitsByTier: { memory: 0, store: 8_200 }, misses: 1_800 },
+      facts: { ...small.facts, results: { stored: 1_800, unstored: {}, storeHitMs: 2 } },
+      memory: { ...memory, isOnlyStore: false },
+    });
+    const { methods, findings: found } = audit(input);
+    expect(methods['find']).toMatchObject({ expectedHitRate: 0.82, trusted: true });
+    const sizes = methods['find']?.bySize.map(({ maxEntries, hitRate }) => [maxEntries, hitRate]);
+    expect(sizes).toContainEqual([1_000, 0]);
+    expect(sizes).toContainEqual([2_000, 0.82]);
+    expect(found).toMatchObject([
+      {
+        code: 'memory-too-small',
+        what: 'memory gives up entries that are asked for again: 0% of the calls are hits in memory, with more room 82% would be',
+        proposal: { maxEntries: 2_000 },
+        gain: { hitRateNow: 0, hitRateThen: 0.82, savedMsPer1000Calls: 0.82 * 2 * 1_000 },
+      },
+    ]);
+  });
+
+  /** Each key every 12 seconds. */
+  const short = { stats: { misses: 6_000 }, recorder: loop(600, { reads: 6_000, everyMs: 20 }) };
+
+  it('is too small together with the ttl where neither change brings anything alone', () => {
+    const [finding, ...others] = findings({ ...short, memory: { ...memory, maxEntries: 500 } });
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      code: 'ttl-too-short',
+      proposal: { ttlMs: minute, maxEntries: 1_000 },
+      gain: { hitRateNow: 0, hitRateThen: 0.8 },
+    });
+    expect(finding?.what).toContain('with one of them alone 0%');
+    expect(finding?.change).toContain('and write maxEntries=1000 instead of 500 in the URI of memory');
+  });
+
+  it('shortens ttls, which its URI is to change', () => {
+    const facts = factsOf({ ttlMs: 10 * minute });
+    expect(findings({ ...short, facts, memory: { ...memory, ttlMs: second } })).toMatchObject([
+      {
+        code: 'ttl-too-short',
+        change: 'write ttl=50s instead of ttl=1s in the URI of memory, which shortens its ttl of 10m',
+        proposal: { memoryTtlMs: 50 * second },
+      },
+    ]);
   });
 });
 
 describe('what was counted', () => {
   const fine = { hits: 900, misses: 100 };
+  /** Long enough for somebody to have invalidated something. */
+  const long = { recorder: loop(10, { reads: 20, everyMs: minute }) };
 
   it('is nothing to speak of where all is well', () => {
     expect(codes({ stats: fine })).toEqual([]);
@@ -197,7 +248,7 @@ describe('what was counted', () => {
     ['mismatches', { stats: { ...fine, mismatches: 1 } }],
     ['many-instances', { stats: {}, facts: factsOf({ warnings: ['many-instances'] }) }],
     ['unkeyable', { stats: { bypassed: 5 }, facts: factsOf({ warnings: ['unkeyable'] }) }],
-    ['tags-never-invalidated', { stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
+    ['tags-never-invalidated', { ...long, stats: fine, facts: factsOf({ tagKinds: { product: 0, price: 4 } }) }],
     ['invalidated-more-than-read', { stats: { hits: 100, misses: 200, invalidated: 150 } }],
     ['values-too-large', { stats: { ...fine, bytes: bytesOf(150_000, 200_000) } }],
     [
@@ -210,9 +261,107 @@ describe('what was counted', () => {
     expect(codes(given)).toEqual([code]);
   });
 
+  it('shows results that are not stored, and does not say that they are not worth caching', () => {
+    const results = { stored: 40, unstored: { storeWhen: 950, unstorable: 10 }, storeHitMs: undefined };
+    const given = { stats: { misses: 1_000, loads: { ...loads, count: 1_000 } }, facts: { ...factsOf(), results } };
+    expect(findings({ ...given, recorder: loop(1_000, { reads: 1_000, everyMs: second }) })).toMatchObject([
+      {
+        code: 'results-not-stored',
+        what: '960 of 1000 results were not stored, because `storeWhen` did not want them',
+        count: 960,
+      },
+    ]);
+    const failed = { ...loads, count: 1_000, errors: 960 };
+    expect(codes({ ...given, stats: { misses: 1_000, loads: failed } })).toEqual([]);
+  });
+
   it('names the kinds of tags that nothing invalidates', () => {
     const facts = factsOf({ tagKinds: { product: 0, price: 4, shop: 0 } });
-    expect(findings({ stats: fine, facts })[0]?.what).toContain("the kinds 'product', 'shop'");
+    expect(findings({ ...long, stats: fine, facts })[0]?.what).toContain("the kinds 'product', 'shop'");
+  });
+
+  it('does not say after some minutes that nothing invalidates a tag', () => {
+    const facts = factsOf({ tagKinds: { product: 0 } });
+    expect(codes({ stats: fine, facts, recorder: loop(10, { reads: 5, everyMs: minute }) })).toEqual([]);
+    expect(codes({ ...long, stats: fine, facts: { ...facts, ...factsOf({ ttlMs: 60 * minute }) } })).toEqual([]);
+  });
+
+  it('says nothing against caching where what was stored may yet be asked for', () => {
+    const stats = { misses: 500 };
+    const recorder = loop(500, { reads: 500, everyMs: second });
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: 4 * minute }) })).toEqual(['not-worth-caching']);
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: 10 * minute }) })).toEqual([]);
+    expect(codes({ stats, recorder, facts: factsOf({ ttlMs: Infinity }) })).toEqual([]);
+  });
+
+  it('says nothing against caching where it is invalidations that make misses', () => {
+    const recorder = new Recorder();
+    for (let i = 0; i < 500; i++) recorder.looked('find', `find:${i % 5}`, i * second, true);
+    expect(codes({ stats: { misses: 500, invalidated: 495 }, recorder })).toEqual(['invalidated-more-than-read']);
+  });
+
+  it('says nothing against caching where nearly all get an old value at once', () => {
+    const recorder = loop(500, { reads: 1_500, everyMs: 100 });
+    const facts = { ...factsOf(), policy: { ...policy, staleWhileRevalidateMs: 30 * second } };
+    expect(codes({ stats: { misses: 500, stale: 1_000 }, recorder, facts })).not.toContain('not-worth-caching');
+  });
+
+  it('names the part of the calls that get an old value', () => {
+    const recorder = loop(200, { reads: 6_000, everyMs: 100 });
+    const facts = { ...factsOf(), policy: { ...policy, staleWhileRevalidateMs: 30 * second } };
+    const [finding] = findings({ stats: { misses: 200, stale: 5_800 }, recorder, facts });
+    expect(finding?.what).toBe('0% of its calls are hits and 97% get an old value; with a longer ttl 93% would be');
+  });
+
+  it('says why a value is large, and in which unit', () => {
+    const what = (mean: number, max: number, maxSize: number): string | undefined =>
+      findings({ stats: { ...fine, bytes: bytesOf(mean, max) }, memory: { ...memory, maxSize } })[0]?.what;
+    expect(what(300, 6_000, 100_000)).toBe(
+      'its values have 300 B on average, the largest measured one 6 kB, which is more than a twentieth of memory (100 kB)',
+    );
+    expect(what(600_000, 600_000, 100_000)).toContain('memory of 100 kB cannot hold one');
+    expect(what(150_000, 150_000, 100_000_000)).toBe(
+      'its values have 150 kB on average, the largest measured one 150 kB',
+    );
+  });
+
+  it('tells the hit rate that was counted, and by how much that would grow', () => {
+    const recorder = loop(20, { reads: 600, everyMs: second });
+    const [finding] = findings({ stats: { hits: 30, misses: 570 }, recorder });
+    expect(finding?.what).toBe('5% of its calls are hits; with a longer ttl 98% would be');
+    expect(finding?.gain).toMatchObject({ hitRateNow: 0.05, hitRateThen: 560 / 600 + 0.05 });
+  });
+});
+
+describe('a prediction', () => {
+  it('is not trusted where hits are on what others have stored before, and nobody knows how often they ask', () => {
+    const recorder = new Recorder();
+    for (let i = 0; i < 300; i++) recorder.found('find', `find:${i}`, i * second, -1_000 - i * 100);
+    const { methods, findings: found } = audit(
+      inputOf({
+        stats: { hits: 300 },
+        recorder,
+        memory: { ...memory, isOnlyStore: false },
+        facts: factsOf({ ttlMs: 60 * minute }),
+      }),
+    );
+    expect(methods['find']).toMatchObject({
+      trusted: false,
+      doubt: expect.stringContaining('other processes') as string,
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('says why it is not trusted', () => {
+    const recorder = loop(20, { reads: 600, everyMs: second });
+    expect(audit(inputOf({ stats: { misses: 99 }, recorder })).methods['find']).toMatchObject({
+      trusted: false,
+      doubt: 'fewer than 100 calls were recorded',
+    });
+    expect(audit(inputOf({ stats: { misses: 300, hits: 300 }, recorder })).methods['find']?.doubt).toBe(
+      '50% of the calls were hits, and the recording explains 0%',
+    );
+    expect(audit(inputOf({ stats: { misses: 600 }, recorder })).methods['find']).toMatchObject({ trusted: true });
   });
 });
 

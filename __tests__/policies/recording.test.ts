@@ -152,6 +152,46 @@ it('hears of a key no more that has left the sample', () => {
   expect(recorder.recording.log.length).toBe(before);
 });
 
+describe('what a look has left', () => {
+  it('is told apart from what another one has, however close they are', () => {
+    const recorder = new Recorder();
+    for (const isKept of [false, false, true]) {
+      recorder.loaded('find', 'a', 0);
+      if (isKept) recorder.stored('a', { names: [], loadMs: 0 });
+      recorder.looked('find', 'a', 0, false);
+    }
+    hit(recorder, 'a', 0);
+    const { hits, misses, loads } = new Replay(recorder).predict('find', forever);
+    expect([hits, misses, loads]).toEqual([1, 3, 3]);
+  });
+
+  it('may be known only afterwards', () => {
+    const recorder = new Recorder();
+    for (let i = 0; i < 3; i++) {
+      recorder.loaded('find', 'a', i * second);
+      recorder.stored('a', { names: [], loadMs: 0 });
+      recorder.looked('find', 'a', i * second, false);
+      recorder.refused('a');
+    }
+    const { hits, misses } = new Replay(recorder).predict('find', forever);
+    expect([hits, misses]).toEqual([0, 3]);
+  });
+});
+
+describe('an entry that was found in a store', () => {
+  it("is another process's where it was not written here when it says", () => {
+    const recorder = new Recorder();
+    recorder.loaded('find', 'a', 10);
+    recorder.stored('a', { names: [], loadMs: 0, writtenAt: 10 });
+    recorder.found('find', 'a', 20, 10);
+    recorder.found('find', 'a', 30, undefined);
+    expect(recorder.recording.others.size).toBe(0);
+    recorder.found('find', 'a', 40, 35);
+    recorder.found('find', 'b', 50, 5);
+    expect(recorder.recording.others.get('find')).toEqual({ hits: 2, since: 5 });
+  });
+});
+
 describe('a recorder that is full of events', () => {
   it('makes them coarser, and never coarser than a twentieth of the shortest ttl', () => {
     const feed = new Feed(new Recorder({ maxEvents: 1_000 }));

@@ -34,7 +34,7 @@ async function run(trace: readonly Step[], setting: Setting): Promise<Run> {
   const recorder = new Recorder({ maxEntries: setting.maxEntries });
   cache.on('outcome', ({ method, key = '', tier, reason, status, tags }) => {
     const sampled = recorder.find(key);
-    if (tier === 'memory') return sampled && recorder.accessed(sampled, clock.now());
+    if (status !== 'miss' && tier === 'memory') return sampled && recorder.accessed(sampled, clock.now());
     recorder.looked(method, key, clock.now(), reason.startsWith('invalidated'));
     if (status === 'miss') recorder.stored(key, { names: tags, loadMs: 0 });
   });

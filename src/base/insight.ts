@@ -157,11 +157,16 @@ export interface Snapshot {
 
 /** A hit rate that is to be expected with another ttl or size. */
 export interface Prediction {
-  /** Undefined where the ttl is not a number, as a function tells it. */
+  /** Undefined: as now, where the ttl is not a number, as a function or each call tells it. */
   readonly ttlMs: number | undefined;
-  /** Entries of all methods together in memory; `Infinity` without a bound. JSON makes `null` of that. */
+  /**
+   * Entries of all methods together in memory; `Infinity` without a bound. JSON makes `null` of that. Where memory is bounded by
+   * bytes: about as many as fit.
+   */
   readonly maxEntries: number;
-  /** As in {@link MethodStats}, from 0 to 1. */
+  /** The bound of memory in bytes; undefined where it has none, `Infinity` for a prediction without. */
+  readonly maxSize?: number | undefined;
+  /** As in {@link MethodStats}, from 0 to 1; in `bySize` where a store is behind memory: the part of the calls that memory answers. */
   readonly hitRate: number;
 }
 
@@ -175,23 +180,32 @@ export interface Finding {
   readonly what: string;
   /** What to write instead. */
   readonly change: string;
+  /** How many calls `what` speaks of; undefined where it speaks of a part of them, or of none. */
+  readonly count?: number | undefined;
   /** What it would bring; undefined where that is no number. */
   readonly gain:
     | undefined
     | {
-        /** The hit rate of the method (of the cache where it concerns no single one) now and afterwards. */
+        /**
+         * The hit rate of the method (of the cache where it concerns no single one) now and afterwards; of `memory-too-small`
+         * where a store is behind memory: the part of the calls that memory answers.
+         */
         readonly hitRateNow: number;
         /** With the change. */
         readonly hitRateThen: number;
-        /** Of loading, per 1,000 calls; negative where it costs. */
+        /** Of loading, or of asking the store behind memory, per 1,000 calls; negative where it costs. */
         readonly savedMsPer1000Calls: number;
       };
-  /** What would have to be written, for programs; undefined where it is no number. */
+  /** What would have to be written, for programs: all of it together. Undefined where it is no number. */
   readonly proposal?: {
     /** The ttl of the method, in milliseconds. */
     readonly ttlMs?: number;
     /** Of memory. */
     readonly maxEntries?: number;
+    /** Of memory, in bytes. */
+    readonly maxSize?: number;
+    /** The ttl in the URI of memory, in milliseconds. */
+    readonly memoryTtlMs?: number;
   };
 }
 
@@ -206,6 +220,7 @@ export type FindingCode =
   | 'many-instances'
   | 'unkeyable'
   | 'values-too-large'
+  | 'results-not-stored'
   | 'not-worth-caching';
 
 /** What an audit says of one method. */
@@ -214,9 +229,13 @@ export interface MethodAudit {
   readonly hitRate: number;
   /** What the recording says that it should be: far from `hitRate`, the predictions are worth little. */
   readonly expectedHitRate: number;
+  /** Whether the predictions can be gone by. No finding is made of others. */
+  readonly trusted: boolean;
+  /** Why they cannot, for people. */
+  readonly doubt?: string | undefined;
   /** The hit rate with other ttls, all else being equal; ascending by ttl. */
   readonly byTtl: readonly Prediction[];
-  /** The hit rate with other sizes of memory, ascending by size. */
+  /** The hit rate with other sizes of memory, ascending by size; where a store is behind memory, that of memory alone. */
   readonly bySize: readonly Prediction[];
 }
 

@@ -88,7 +88,7 @@ const methodStats = {
   mismatches: number,
 };
 
-const prediction = object({ ttlMs: maybe(bound), maxEntries: bound, hitRate: number });
+const prediction = object({ ttlMs: maybe(bound), maxEntries: bound, maxSize: maybe(bound), hitRate: number });
 
 const checks: Readonly<Record<keyof Answers, Check>> = {
   snapshot: object({
@@ -122,12 +122,22 @@ const checks: Readonly<Record<keyof Answers, Check>> = {
         method: maybe(text),
         what: text,
         change: text,
+        count: maybe(number),
         gain: maybe(object({ hitRateNow: number, hitRateThen: number, savedMsPer1000Calls: number })),
-        proposal: maybe(object({ ttlMs: maybe(bound), maxEntries: maybe(bound) })),
+        proposal: maybe(
+          object({ ttlMs: maybe(bound), maxEntries: maybe(bound), maxSize: maybe(bound), memoryTtlMs: maybe(bound) }),
+        ),
       }),
     ),
     methods: table(
-      object({ hitRate: number, expectedHitRate: number, byTtl: list(prediction), bySize: list(prediction) }),
+      object({
+        hitRate: number,
+        expectedHitRate: number,
+        trusted: maybe(flag),
+        doubt: maybe(text),
+        byTtl: list(prediction),
+        bySize: list(prediction),
+      }),
     ),
     spanMs: number,
     sampled: number,
@@ -163,7 +173,7 @@ export function readQuestion(asked: string): Question | undefined {
   return topic === 'recent' && typeof method === 'string' ? { topic, method } : undefined;
 }
 
-const endlessNames = new Set(['ttlMs', 'maxEntries', 'staleWhileRevalidateMs', 'staleIfErrorMs']);
+const endlessNames = new Set(['ttlMs', 'maxEntries', 'maxSize', 'staleWhileRevalidateMs', 'staleIfErrorMs']);
 
 /** JSON writes `Infinity` as null. */
 function endless(name: string, value: unknown): unknown {

@@ -2,14 +2,17 @@
 
 import type { Audit, CacheStats, Finding, MethodAudit, MethodStats, Prediction } from '../base/insight.js';
 import type { Recorder } from '../policies/recording.js';
-import { Replay, type Setting } from '../policies/replay.js';
+import { type Expected, mostOthers, Replay, type Setting } from '../policies/replay.js';
 import {
+  doubtOf,
   findingsOfCache,
   findingsOfMethod,
   type MemoryFacts,
   type MethodFacts,
   type MethodView,
+  partInMemory,
   type Predicted,
+  type Size,
 } from './findings.js';
 
 export type { MemoryFacts, MethodFacts };
@@ -26,9 +29,6 @@ export interface AuditInput {
 
 const nothingKnown: MethodFacts = { policy: undefined, tagKinds: {}, warnings: [] };
 
-/** In bytes, what an entry in memory takes besides its value; about. */
-const entryOverhead = 400;
-
 /** What people write. A factor of about two lies between each and the next. */
 const ttls = [
   ...[10, 20, 50, 100, 200, 500],
@@ -40,14 +40,16 @@ const ttls = [
 
 const pointsAside = 5;
 
+/** Others may ask so often or so seldom that predictions differ by more: then they are none. */
+const unclear = 0.1;
+
 const sizeFactors = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, Infinity];
 
 /** What `input` says, and what to make of it. */
 export function audit(input: AuditInput): Audit {
   const replay = new Replay(input.recorder);
-  const maxEntries = boundOf(input);
-  const methods = Object.keys(input.stats.methods).map((method) => viewOf(method, input, { replay, maxEntries }));
-  const view = { spanMs: replay.spanMs, memory: input.memory, maxEntries, methods };
+  const methods = Object.keys(input.stats.methods).map((method) => viewOf(method, input, replay));
+  const view = { spanMs: replay.spanMs, memory: input.memory, methods };
   return {
     findings: sorted([...methods.flatMap((method) => findingsOfMethod(method, view)), ...findingsOfCache(view)]),
     methods: Object.fromEntries(methods.map((method) => [method.method, auditOf(method)])),
@@ -56,21 +58,23 @@ export function audit(input: AuditInput): Audit {
   };
 }
 
-interface Means {
-  readonly replay: Replay;
-  readonly maxEntries: number;
-}
-
-function viewOf(method: string, { stats, methods }: AuditInput, { replay, maxEntries }: Means): MethodView {
+function viewOf(method: string, { stats, methods, memory }: AuditInput, replay: Replay): MethodView {
   const counted = stats.methods[method] as MethodStats;
   const facts = methods[method] ?? nothingKnown;
   const calls = counted.hits + counted.stale + counted.misses;
-  const setting = settingOf(facts, maxEntries);
+  const setting = settingOf(facts, memory);
+  const fit = replay.fit(method, setting, counted);
+  const expect = (change: Partial<Setting>, others = fit.others): Expected =>
+    replay.predict(method, { ...setting, ...change }, calls, { ...fit, others });
   const predict = (change: Partial<Setting>): Predicted => {
-    const changed = { ...setting, ...change };
-    const expected = replay.predict(method, changed, calls);
-    return { ttlMs: changed.ttlMs, maxEntries: changed.maxEntries, hitRate: expected.hitRate, expected };
+    const expected = expect(change);
+    return { ...shownOf({ ...setting, ...change }, replay.meanBytes), hitRate: expected.hitRate, expected };
   };
+  const isUnclear = (ttlMs: number | undefined): boolean =>
+    Math.abs(expect({ ttlMs }, fit.least).hitRate - expect({ ttlMs }, fit.most).hitRate) > unclear;
+  const usualTtlMs = setting.ttlMs ?? replay.usualTtlMs(method);
+  const ttlsTold = ttlsAround(usualTtlMs, replay.spanMs);
+  const sizes = sizesAround(setting, replay.meanBytes);
   return {
     method,
     stats: counted,
@@ -78,40 +82,55 @@ function viewOf(method: string, { stats, methods }: AuditInput, { replay, maxEnt
     calls,
     recorded: replay.recorded(method),
     now: predict({}).expected,
-    byTtl: ttlsAround(setting.ttlMs, replay.spanMs).map((ttlMs) => predict({ ttlMs })),
-    bySize: sizesAround(maxEntries).map((size) => predict({ maxEntries: size })),
+    usualTtlMs,
+    byTtl: ttlsTold.map((ttlMs) => predict({ ttlMs })),
+    bySize: sizes.map((size) => inMemoryAlone(setting, predict(size))),
+    sizes,
+    predict,
+    hasUnclearOthers:
+      fit.others > 0 && (fit.others > mostOthers / 2 || isUnclear(ttlsTold[0]) || isUnclear(ttlsTold.at(-1))),
   };
 }
 
-function settingOf({ policy }: MethodFacts, maxEntries: number): Setting {
+function settingOf({ policy }: MethodFacts, memory: MemoryFacts | undefined): Setting {
   return {
     ttlMs: policy?.ttlMs,
+    jitterMs: policy?.jitterMs,
     sliding: policy?.sliding ?? false,
     maxLifetimeMs: policy?.maxLifetimeMs ?? Infinity,
     staleWhileRevalidateMs: policy?.staleWhileRevalidateMs ?? 0,
     refreshAhead: policy?.refreshAhead,
-    maxEntries,
+    maxEntries: memory?.maxEntries ?? Infinity,
+    maxBytes: memory?.maxSize,
+    memoryTtlMs: memory?.ttlMs,
+    isBehind: !memory?.isOnlyStore,
   };
 }
 
-function auditOf({ stats, now, byTtl, bySize }: MethodView): MethodAudit {
+function auditOf(view: MethodView): MethodAudit {
+  const doubt = doubtOf(view);
   return {
-    hitRate: stats.hitRate,
-    expectedHitRate: now.hitRate,
-    byTtl: byTtl.map(predictionOf),
-    bySize: bySize.map(predictionOf),
+    hitRate: view.stats.hitRate,
+    expectedHitRate: view.now.hitRate,
+    trusted: doubt === undefined,
+    ...(doubt !== undefined && { doubt }),
+    byTtl: view.byTtl.map(predictionOf),
+    bySize: view.bySize.map(predictionOf),
   };
 }
 
-function predictionOf({ ttlMs, maxEntries, hitRate }: Predicted): Prediction {
-  return { ttlMs, maxEntries, hitRate };
+function predictionOf({ expected: _, ...prediction }: Predicted): Prediction {
+  return prediction;
 }
 
-/** A bound by bytes is taken for the number of values of mean size that it holds. */
-function boundOf({ memory, stats }: AuditInput): number {
-  if (!memory?.isOnlyStore) return Infinity;
-  const { maxEntries = Infinity, maxSize = Infinity } = memory;
-  return Math.max(1, Math.min(maxEntries, Math.floor(maxSize / (stats.bytes.mean + entryOverhead))));
+function shownOf({ ttlMs, maxEntries, maxBytes }: Setting, meanBytes: number): Omit<Prediction, 'hitRate'> {
+  const fit = maxBytes === undefined || meanBytes === 0 ? Infinity : Math.max(1, Math.floor(maxBytes / meanBytes));
+  return { ttlMs, maxEntries: Math.min(maxEntries, fit), ...(maxBytes !== undefined && { maxSize: maxBytes }) };
+}
+
+/** A store behind memory has whatever memory gives up: there a size decides which hits are in memory. */
+function inMemoryAlone({ isBehind }: Setting, predicted: Predicted): Predicted {
+  return isBehind ? { ...predicted, hitRate: partInMemory(predicted.expected) } : predicted;
 }
 
 /** Those of people, and the one that is written. Of shorter ones, those that the recording can tell of. */
@@ -123,16 +142,32 @@ function ttlsAround(ttlMs: number | undefined, spanMs: number): number[] {
   return [...shorter, ttlMs, ...longer];
 }
 
-function sizesAround(maxEntries: number): number[] {
-  if (maxEntries === Infinity) return [];
-  return [...new Set(sizeFactors.map((factor) => Math.max(1, Math.round(maxEntries * factor))))];
+/** Both bounds of memory by the same factor. None where it has none, or nobody has measured what an entry takes. */
+function sizesAround({ maxEntries, maxBytes }: Setting, meanBytes: number): Size[] {
+  if (maxBytes === undefined ? maxEntries === Infinity : meanBytes === 0) return [];
+  const times = (bound: number, factor: number): number => Math.max(1, Math.round(bound * factor));
+  const sizes = sizeFactors.map((factor) => ({
+    maxEntries: times(maxEntries, factor),
+    ...(maxBytes !== undefined && { maxBytes: times(maxBytes, factor) }),
+    factor,
+  }));
+  return sizes.filter((size, i) => i === 0 || !isSame(size, sizes[i - 1] as Size));
 }
 
-/** What is wrong comes before what is slow. */
+function isSame(a: Size, b: Size): boolean {
+  return a.maxEntries === b.maxEntries && a.maxBytes === b.maxBytes;
+}
+
 function sorted(findings: readonly Finding[]): Finding[] {
-  const rank = ({ code, gain }: Finding): number => {
-    if (code === 'mismatches' || code === 'many-instances') return Infinity;
-    return gain?.savedMsPer1000Calls ?? -Infinity;
-  };
-  return findings.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
+  return findings.toSorted(inOrder);
+}
+
+/** What is wrong comes before what is slow, and what has no number comes last. */
+export function inOrder(a: Finding, b: Finding): number {
+  return rankOf(a) === rankOf(b) ? 0 : rankOf(b) - rankOf(a);
+}
+
+function rankOf({ code, gain }: Finding): number {
+  if (code === 'mismatches' || code === 'many-instances') return Infinity;
+  return gain?.savedMsPer1000Calls ?? -Infinity;
 }

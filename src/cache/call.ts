@@ -79,7 +79,10 @@ export class Call {
     if (this.#look.transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
+      const since = this.#core.time.monotonicMs();
       const reading = await this.#look.read({ mayLoad: true });
+      if (reading.entry && reading.tier === 'store')
+        this.#core.outcomes.foundInStore(this.#subject.counts, this.#core.time.monotonicMs() - since);
       if (reading.tokens) this.#subject.counts.read(reading.entry !== undefined);
       const found = this.#serve(reading);
       if (found) return opened(found);

@@ -16,7 +16,7 @@ import { presumedTtlMs, tagLifetimeMs, type Tokens, unknownToken, versionName } 
 import type { PayloadFormat } from '../policies/payload.js';
 import type { Reading } from '../stores/store.js';
 import type { Core } from './core.js';
-import type { Counts } from './counts.js';
+import type { Counts, WhyUnstored } from './counts.js';
 import type { Policy } from './policy.js';
 import { Inheritance, withScope } from './scope.js';
 
@@ -251,6 +251,7 @@ export class Compute {
       const instead = isInstance ? `; name its class in \`revive\`${otherwise}` : '';
       const kind = this.#isError ? 'error' : 'result';
       const why = this.#isError ? what.replace(/^result\b/, 'it') : what;
+      this.#unstored('unstorable');
       this.#core.warn('unstorable', `${this.#subject.policy.where}: the ${kind} is not cached, as ${why}${instead}`);
       return undefined;
     }
@@ -272,6 +273,7 @@ export class Compute {
     const { own, payload, inheritance, value, holds } = result;
     const verdict = this.#verdict(value);
     this.#isUnwanted = verdict?.store === false;
+    if (this.#isUnwanted) this.#unstored('storeWhen');
     const names = verdict && this.#allNames(inheritance, verdict);
     const late = own && verdict && this.#late(own, inheritance, verdict);
     const now = late && (late.size === 0 ? late : await this.#readAgain(late));
@@ -369,7 +371,15 @@ export class Compute {
     );
     const written = this.#core.commit(key, entry, () => holds() && this.#isWanted(entry));
     this.#core.outcomes.stored(this.#subject.counts, key, { entry, written });
-    if (payload) this.#stored = written;
+    if (!payload) return;
+    this.#stored = written;
+    void written.then((isKept) => {
+      if (!isKept) this.#unstored('not kept');
+    });
+  }
+
+  #unstored(why: WhyUnstored): void {
+    this.#core.outcomes.unstored(this.#subject.counts, this.#subject.key, why);
   }
 
   /** The store says nothing: a memory in front of it keeps the result for the grace period. */
@@ -382,6 +392,7 @@ export class Compute {
   #hasTooManyTags(names: readonly string[]): boolean {
     const tags = names.filter((name) => this.#core.names.isTag(name)).length;
     if (tags <= tagsAtMost) return false;
+    this.#unstored('too many tags');
     const { where } = this.#subject.policy;
     this.#core.warn(
       'tags',

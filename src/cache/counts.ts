@@ -16,6 +16,17 @@ const lookedAtOneIn = 64;
 const reasonsAtMost = 50;
 const kindsAtMost = 100;
 
+/** Why there is no entry with a result: `not kept` by the store that it was given to. */
+export type WhyUnstored = 'storeWhen' | 'unstorable' | 'too many tags' | 'not kept';
+
+/** What became of the results of a method. */
+export interface Results {
+  readonly stored: number;
+  readonly unstored: Readonly<Partial<Record<WhyUnstored, number>>>;
+  /** What a hit in the store takes, in milliseconds; undefined where none was measured. */
+  readonly storeHitMs: number | undefined;
+}
+
 /** Loads are recorded in microseconds, up to an hour, with an error of at most one in a hundred. */
 const histogramRange = { lowest: 1, highest: 3_600_000_000, figures: 2 } as const;
 
@@ -47,6 +58,8 @@ export class Counts {
   #distribution: Distribution | undefined;
   #stored = 0;
   #looked = 0;
+  readonly #unstored = new Map<WhyUnstored, number>();
+  #storeHits = { ms: 0, count: 0 };
   #bytes = { sum: 0, count: 0, max: 0 };
 
   /** Of the reads of the store the part that found no entry, by a mean in which the last four count most. */
@@ -139,6 +152,22 @@ export class Counts {
       const kind = kindOf(tag);
       if (!this.kinds.has(kind) && this.#seenKinds.size < kindsAtMost) this.#seenKinds.add(kind);
     }
+  }
+
+  notStored(why: WhyUnstored): void {
+    this.#unstored.set(why, (this.#unstored.get(why) ?? 0) + 1);
+  }
+
+  foundInStore(ms: number): void {
+    this.#storeHits.ms += ms;
+    this.#storeHits.count++;
+  }
+
+  get results(): Results {
+    const { ms, count } = this.#storeHits;
+    const unstored = Object.fromEntries(this.#unstored);
+    const stored = this.#stored - (this.#unstored.get('not kept') ?? 0);
+    return { stored, unstored, storeHitMs: count === 0 ? undefined : ms / count };
   }
 
   /** Tags of these kinds were invalidated, here or elsewhere. */

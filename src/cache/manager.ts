@@ -88,6 +88,8 @@ export class CacheManager<Tag extends string = string> {
   readonly [insight]: Insight;
   readonly #core: Core;
   readonly #settings: CacheSettings;
+  /** The longest that memory keeps an entry. */
+  readonly #memoryTtlMs: number | undefined;
   readonly #identities: Identities;
   readonly #byHand: MethodSource;
   /** Called when there is nothing left to be flushed. */
@@ -111,9 +113,13 @@ export class CacheManager<Tag extends string = string> {
       report,
       warn: (code, message) => this.#core.warn(code, message),
       onRemoved: (removed, discard) => this.#core.forgetRemoved(removed, discard),
+      onMeasured: (key, bytes) => this.#core.outcomes.measured(key, bytes),
       answer: (question) => told.answer(question),
     });
-    const recorder = this.#settings.hasStatistics ? new Recorder({ maxEntries: boundOf(store) }) : undefined;
+    const [nearest] = [stores].flat();
+    this.#memoryTtlMs = nearest?.kind === 'memory' ? nearest.ttlMs : undefined;
+    const maxEntries = memoryOf(store)?.maxEntries;
+    const recorder = this.#settings.hasStatistics ? new Recorder({ maxEntries }) : undefined;
     this.#core = new Core({
       store,
       clock,
@@ -367,7 +373,8 @@ export class CacheManager<Tag extends string = string> {
    * ```
    */
   audit(): Audit {
-    return this.#core.outcomes.audit(memoryOf(this.#core.store));
+    const memory = memoryOf(this.#core.store);
+    return this.#core.outcomes.audit(memory && { ...memory, ttlMs: this.#memoryTtlMs });
   }
 
   /**
@@ -481,12 +488,6 @@ export class CacheManager<Tag extends string = string> {
 function memoryOf(store: Store): MemoryFacts | undefined {
   const [first, ...behind] = store.state().stores;
   return first?.tier === 'memory' ? { ...first, isOnlyStore: behind.length === 0 } : undefined;
-}
-
-/** What memory holds, where nothing behind it has what it gives up. */
-function boundOf(store: Store): number | undefined {
-  const memory = memoryOf(store);
-  return memory?.isOnlyStore ? memory.maxEntries : undefined;
 }
 
 function handSource(name: string, original: AsyncMethod): MethodSource {

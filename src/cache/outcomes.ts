@@ -11,7 +11,7 @@ import { atMost, LRUCache } from '../policies/lru.js';
 import type { Recorder } from '../policies/recording.js';
 import type { LocalHit } from '../stores/store.js';
 import { audit, type MemoryFacts } from './audit.js';
-import { Counts, isOfInvalidation } from './counts.js';
+import { Counts, isOfInvalidation, type WhyUnstored } from './counts.js';
 import type { Names } from './names.js';
 import type { Policy } from './policy.js';
 
@@ -130,8 +130,10 @@ export class Outcomes {
     else if (status === 'stale') counts.servedStale(call.hasWaited ? 0 : loadMs);
     else counts.other(status, reason);
     if (counts.looksAtTags) counts.sawTags(this.#tagsOf(call));
-    if (key !== undefined && status !== 'bypass')
-      recorder.looked(method, key, this.#clock.now(), isOfInvalidation(reason));
+    if (key === undefined || status === 'bypass') return;
+    const now = this.#clock.now();
+    if (status === 'miss') recorder.looked(method, key, now, isOfInvalidation(reason));
+    else recorder.found(method, key, now, tier === 'store' ? entry?.writtenAt : undefined);
   }
 
   /** An entry was read that had been invalidated, or expired by a tag. It may be read again and again until it is replaced. */
@@ -165,7 +167,10 @@ export class Outcomes {
 
   /** The method has run for the cache. */
   loaded(counts: Counts, load: LoadEvent): void {
-    if (this.#recorder) counts.loaded(load.durationMs, load.status === 'error');
+    if (this.#recorder) {
+      counts.loaded(load.durationMs, load.status === 'error');
+      this.#recorder.loaded(load.method, load.key, this.#clock.now());
+    }
     if (this.#events.heard('load')) this.#events.emit('load', load);
   }
 
@@ -176,7 +181,25 @@ export class Outcomes {
     void written.then((isKept) => (counts.puts += Number(isKept)));
     const names = entry.generations.map(([name]) => name);
     counts.stored(this.#names.shownTags(names), this.#sizeOf(counts, entry));
-    this.#recorder.stored(key, { names, loadMs: entry.loadMs, ttlMs: entry.ttlMs });
+    const { loadMs, ttlMs, writtenAt } = entry;
+    this.#recorder.stored(key, { names, loadMs, ttlMs, writtenAt });
+  }
+
+  /** A result is not stored, or was given to a store that has not kept it. */
+  unstored(counts: Counts, key: string, why: WhyUnstored): void {
+    if (!this.#recorder) return;
+    counts.notStored(why);
+    if (why === 'not kept') this.#recorder.refused(key);
+  }
+
+  /** What an entry takes in memory that is bounded by that, in bytes. */
+  measured(key: string, bytes: number): void {
+    this.#recorder?.measured(key, bytes);
+  }
+
+  /** What a hit in the store took, where memory is in front of it. */
+  foundInStore(counts: Counts, ms: number): void {
+    if (this.#recorder) counts.foundInStore(ms);
   }
 
   /** These generations or entries are gone, by this process or another one. */
@@ -206,8 +229,10 @@ export class Outcomes {
   /** What could be better, and what it would bring. */
   audit(memory: MemoryFacts | undefined): Audit {
     if (!this.#recorder) return { findings: [], methods: {}, spanMs: 0, sampled: 0 };
-    const facts = [...this.#methods].map(([method, { policy, kinds, warnings }]) => {
-      return [method, { policy, tagKinds: Object.fromEntries(kinds), warnings: [...warnings] }] as const;
+    const facts = [...this.#methods].map(([method, counts]) => {
+      const { policy, kinds, warnings } = counts;
+      const tagKinds = Object.fromEntries(kinds);
+      return [method, { policy, tagKinds, warnings: [...warnings], results: counts.results }] as const;
     });
     return audit({ stats: this.stats(), recorder: this.#recorder, methods: Object.fromEntries(facts), memory });
   }

@@ -59,6 +59,8 @@ export interface Policy extends FreshnessPolicy {
   /** How long a caller waits at all. */
   readonly hardTimeoutMs: number | undefined;
   readonly errors: KeptErrors | undefined;
+  /** How much may be taken off a ttl at random. */
+  readonly jitterMs: (ttlMs: number) => number;
   /** Takes the random part off. */
   readonly jittered: (ttlMs: number) => number;
   readonly tags: OfCall<readonly string[]>;
@@ -305,7 +307,7 @@ export function cachedPolicy(options: AnyCachedOptions, defaults: CacheDefaults,
     sliding: options.sliding ?? defaults.sliding ?? false,
     maxLifetimeMs: durationMs(maxLifetime, where),
     ...stalePolicy(options, defaults, where),
-    jittered: jitter(options.jitter ?? defaults.jitter ?? 0, where),
+    ...jitter(options.jitter ?? defaults.jitter ?? 0, where),
     tags: tagsOfCall(tags, where),
     fixedTags: typeof tags === 'function' ? undefined : checkedTags(tags ?? [], where),
     maxStalenessMs: durationOrZero(options.maxStaleness ?? defaults.maxStaleness, where),
@@ -416,10 +418,15 @@ function tagsOfResult(tags: TagsOption, where: string): OfResult<readonly string
   return () => fixed;
 }
 
-function jitter(option: number | Extract<Duration, string>, where: string): Policy['jittered'] {
-  if (option === 0) return (ttlMs) => ttlMs;
+function jitter(option: number | Extract<Duration, string>, where: string): Pick<Policy, 'jitterMs' | 'jittered'> {
+  if (option === 0) return { jitterMs: constant(0), jittered: (ttlMs) => ttlMs };
   const spread = typeof option === 'number' ? (ttlMs: number) => ttlMs * option : constant(durationMs(option, where));
-  return (ttlMs) => (ttlMs === Infinity ? ttlMs : Math.max(1, ttlMs - Math.floor(Math.random() * spread(ttlMs))));
+  const jitterMs = (ttlMs: number): number => (ttlMs === Infinity ? 0 : spread(ttlMs));
+  return {
+    jitterMs,
+    jittered: (ttlMs) =>
+      ttlMs === Infinity ? ttlMs : Math.max(1, ttlMs - Math.floor(Math.random() * jitterMs(ttlMs))),
+  };
 }
 
 function constant(value: number): () => number {

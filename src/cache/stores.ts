@@ -29,6 +29,8 @@ export interface StoreParts {
     names: readonly string[],
     discard: (keys: readonly string[]) => Promise<unknown>,
   ) => Promise<void>;
+  /** What an entry takes in memory that is bounded by that, in bytes. */
+  readonly onMeasured: (key: string, bytes: number) => void;
   /** What this process answers when another one asks; undefined: nothing. */
   readonly answer: (question: string) => string | undefined;
 }
@@ -46,7 +48,9 @@ export function openStores(parts: StoreParts): Store {
   });
   if (behind.length === 0 && parts.settings.bus) throw busForNothing();
   if (first.kind !== 'memory') return openShared(behind, parts, undefined).shared;
-  return behind.length === 0 ? new MemoryStore(parts.clock, first) : openTiers(first, behind, parts);
+  return behind.length === 0
+    ? new MemoryStore(parts.clock, { ...first, onMeasured: parts.onMeasured })
+    : openTiers(first, behind, parts);
 }
 
 function notTogether(what: string): CacheConfigError {
@@ -127,7 +131,7 @@ function openTiers(memory: MemoryTarget, targets: readonly BackendTarget[], part
   if (!coherence && parts.settings.maxStalenessMs === undefined) tellOfVerification(name, parts);
   const tiers: TieredStore = new TieredStore(shared, {
     clock: parts.clock,
-    bounds: memory,
+    bounds: { ...memory, onMeasured: parts.onMeasured },
     graceMs: parts.settings.outageGraceMs,
     trust: coherence ?? noTrust,
   });

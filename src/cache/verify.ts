@@ -83,7 +83,8 @@ class Verifier {
   readonly #core: Core;
   /** By key, so that a hot one does not keep others out. */
   readonly #waiting = new Map<string, Served>();
-  readonly #told = new LRUCache<string, number>(atMost(toldAtMost));
+  /** By key, what tells the entry from others of that key. */
+  readonly #told = new LRUCache<string, string>(atMost(toldAtMost));
   readonly #suspicions = new Set<Suspicion>();
   #working: Promise<void> | undefined;
   /** A run was given up and goes on all the same: no other one until it has ended. */
@@ -165,7 +166,7 @@ class Verifier {
     // The caller goes on, and may have changed what it gave as arguments.
     const isSame = (): boolean => served.inContext(subject.keyNow) === key;
     try {
-      if (!isSame() || this.#told.get(key) === entry.writtenAt) return;
+      if (!isSame() || this.#told.get(key) === identityOf(entry)) return;
       const found = await this.#compare(served);
       if (found.length > 0 && isSame()) this.#suspect(served, found);
     } catch (error) {
@@ -244,8 +245,8 @@ class Verifier {
 
   #tell({ subject, entry }: Served, found: readonly string[]): void {
     const { method, key, counts } = subject;
-    if (this.#told.get(key) === entry.writtenAt) return;
-    this.#told.set(key, entry.writtenAt);
+    if (this.#told.get(key) === identityOf(entry)) return;
+    this.#told.set(key, identityOf(entry));
     const { names, outcomes } = this.#core;
     const tags = names.shownTags(entry.generations.map(([name]) => name));
     const mismatch: Mismatch = { method, key, tags, differences: found };
@@ -260,6 +261,11 @@ class Verifier {
     const [method] = [...verificationOf(this.#core).methods].find(([, verifier]) => verifier === this) ?? ['a method'];
     this.#core.report({ code: 'background', message: `${method}: hits that were not verified: ${count}` });
   }
+}
+
+/** Two entries of a key may be written in one millisecond, and then something was invalidated in between. */
+function identityOf({ writtenAt, generations }: Entry): string {
+  return `${writtenAt} ${generations.map(([, token]) => token).join(' ')}`;
 }
 
 function hasSameGenerations(one: Entry, other: Entry): boolean {

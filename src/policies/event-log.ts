@@ -42,6 +42,12 @@ export interface SampledKey extends Owner {
   /** What was measured at the last store; undefined before that. */
   ttlMs: number | undefined;
   loadMs: number;
+  /** What its entry takes in memory; 0: not known. */
+  bytes: number;
+  /** When this process has written its entry last; another time in a store says that somebody else has. */
+  writtenAt: number | undefined;
+  /** Whether what the method gave last was stored. */
+  isStored: boolean;
   isSampled: boolean;
 }
 
@@ -53,9 +59,11 @@ export const look = 1;
 export const lookAtInvalidated = 2;
 /** The removal of a name, or of the entry itself. */
 export const removal = 3;
+/** A look after which the method ran, and there was no entry all the same: it failed, or its result was not to be stored. */
+export const unstored = 4;
 
 /** The kinds of event. */
-export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal;
+export type EventKind = typeof access | typeof look | typeof lookAtInvalidated | typeof removal | typeof unstored;
 
 const firstCapacity = 1_024;
 
@@ -64,6 +72,7 @@ export class EventLog {
   #length = 0;
   /** When the first event of all was; 0 before that. */
   #origin = 0;
+  #hasBegun = false;
   #times = new Float64Array(firstCapacity);
   #counts = new Uint32Array(firstCapacity);
   #kinds = new Uint8Array(firstCapacity);
@@ -109,10 +118,20 @@ export class EventLog {
 
   /**
    * Counts an access with the last event of its key if that is not longer ago than `quantumMs` and not more than `reach`
-   * events; tells whether it did.
+   * events, and left an entry as this one does; tells whether it did.
    */
-  merge(owner: Owner, now: number, { quantumMs, reach }: Merging): boolean {
-    if (now - this.#origin - owner.lastAt > quantumMs || this.#length - owner.last > reach) return false;
+  merge(owner: Owner, now: number, merging: Merging, kind: EventKind = access): boolean {
+    if (kind === unstored) return this.#mergeUnstored(owner, now, merging);
+    if (now - this.#origin - owner.lastAt > merging.quantumMs || this.#length - owner.last > merging.reach)
+      return false;
+    owner.uncounted++;
+    return true;
+  }
+
+  #mergeUnstored(owner: Owner, now: number, { quantumMs, reach }: Merging): boolean {
+    const { last } = owner;
+    if (last < 0 || this.#kinds[last] !== unstored) return false;
+    if (this.#length - last > reach || now - (this.#times[last] as number) > quantumMs) return false;
     owner.uncounted++;
     return true;
   }
@@ -121,11 +140,19 @@ export class EventLog {
   append(owner: Owner, now: number, kind: EventKind): void {
     if (this.#length === this.#times.length) this.#grow();
     const index = this.#length;
-    this.#origin ||= now;
+    if (!this.#hasBegun) this.#origin = now;
+    this.#hasBegun = true;
     this.#times[index] = index === 0 ? now : Math.max(now, this.timeAt(index - 1));
     this.#counts[index] = 1;
     this.#kinds[index] = kind;
     this.#add(owner);
+  }
+
+  /** The last look of a key left no entry, as is known afterwards. */
+  leftNothing(owner: Owner): void {
+    if (owner.last < 0 || this.#kinds[owner.last] === removal) return;
+    this.#kinds[owner.last] = unstored;
+    owner.lastAt = longAgo;
   }
 
   /** Leaves out the events of owners that `isKept` does not want. */
@@ -152,9 +179,10 @@ export class EventLog {
 
   /** Adds the calls of an event to the last one of its key that was kept, if they may be one. */
   #join(index: number, merging: Merging): boolean {
-    if ((this.#kinds[index] as number) > look) return false;
+    const kind = this.kindAt(index);
+    if (kind === lookAtInvalidated || kind === removal) return false;
     const [owner, calls] = [this.ownerAt(index) as SampledKey, this.countAt(index)];
-    if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging)) return false;
+    if (owner.last < 0 || isParted(owner) || !this.merge(owner, this.timeAt(index), merging, kind)) return false;
     (this.#counts[owner.last] as number) += calls - 1;
     return true;
   }
@@ -180,7 +208,8 @@ export class EventLog {
     this.#release(owner);
     const index = this.#length++;
     owner.last = index;
-    owner.lastAt = this.#kinds[index] === removal ? longAgo : this.timeAt(index) - this.#origin;
+    const kind = this.#kinds[index];
+    owner.lastAt = kind === removal || kind === unstored ? longAgo : this.timeAt(index) - this.#origin;
     this.#owners[index] = owner;
   }
 

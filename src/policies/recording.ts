@@ -17,6 +17,7 @@ import {
   type Owner,
   removal,
   type SampledKey,
+  unstored,
 } from './event-log.js';
 
 /** What is told of a result that was stored. */
@@ -26,6 +27,16 @@ export interface StoredResult {
   readonly bytes?: number | undefined;
   readonly loadMs: number;
   readonly ttlMs?: number | undefined;
+  /** By the clock of the accesses. */
+  readonly writtenAt?: number | undefined;
+}
+
+/** Entries that other processes have stored, as far as this one has met them. */
+export interface Others {
+  /** How many hits of sampled keys were on them. */
+  hits: number;
+  /** When the first of them was written. */
+  since: number;
 }
 
 /** How much is recorded; each has a default. */
@@ -34,7 +45,7 @@ export interface RecorderBounds {
   readonly maxKeys?: number | undefined;
   /** Events of them. Default 65,536. */
   readonly maxEvents?: number | undefined;
-  /** What memory may hold, where it is the only store: accesses are not merged over what could push an entry out. */
+  /** What memory may hold: accesses are not merged over what could push an entry out. */
   readonly maxEntries?: number | undefined;
 }
 
@@ -50,6 +61,8 @@ export interface Recording {
   readonly quantumMs: number;
   /** By method, the calls of sampled keys that were recorded once and are forgotten; undefined where that is not known. */
   readonly forgotten: ReadonlyMap<string, number> | undefined;
+  /** By method. */
+  readonly others: ReadonlyMap<string, Others>;
 }
 
 /** As many hashes as there are. */
@@ -83,6 +96,7 @@ export class Recorder {
   /** Undefined after a new beginning: it says no more how the sample relates to all calls. */
   #forgotten: Map<string, number> | undefined = new Map();
   #forgottenUntil = -Infinity;
+  readonly #others = new Map<string, Others>();
   /** Keys with a hash below it are sampled. */
   #threshold = allHashes;
   #merging: Merging;
@@ -112,24 +126,67 @@ export class Recorder {
     if (!this.#log.merge(sampled, nowMs, this.#merging) && sampled.isSampled) this.#append(sampled, nowMs, access);
   }
 
-  /** An access that memory could not answer at once, told when it is answered; takes the key into the sample if it belongs there. */
+  /** A miss, told when it is answered; takes the key into the sample if it belongs there. */
   looked(method: string, key: string, nowMs: number, wasInvalidated: boolean): void {
     const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
     if (!sampled) return;
+    if (!sampled.isStored) this.#look(sampled, nowMs, unstored);
+    else this.#look(sampled, nowMs, wasInvalidated ? lookAtInvalidated : look);
+  }
+
+  /** A hit, or an old value served, that memory could not answer at once. `writtenAt`: of the entry, where a shared store had it. */
+  found(method: string, key: string, nowMs: number, writtenAt: number | undefined): void {
+    const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
+    if (!sampled) return;
+    if (writtenAt !== undefined && writtenAt !== sampled.writtenAt) this.#meetOther(method, writtenAt);
+    this.#look(sampled, nowMs, look);
+  }
+
+  #look(sampled: SampledKey, now: number, kind: EventKind): void {
     for (const name of sampled.names) name.isRemoved = false;
-    if (wasInvalidated) this.#append(sampled, nowMs, lookAtInvalidated);
-    else if (!this.#log.merge(sampled, nowMs, this.#merging)) this.#append(sampled, nowMs, look);
+    if (kind === lookAtInvalidated || !this.#log.merge(sampled, now, this.#merging, kind))
+      this.#append(sampled, now, kind);
+  }
+
+  #meetOther(method: string, writtenAt: number): void {
+    const others = this.#others.get(method);
+    if (others) {
+      others.hits++;
+      others.since = Math.min(others.since, writtenAt);
+    } else if (this.#others.size < maxMethods) this.#others.set(method, { hits: 1, since: writtenAt });
+  }
+
+  /** The method has run; unless {@link stored} follows, there is no entry. */
+  loaded(method: string, key: string, nowMs: number): void {
+    const sampled = this.#keys.get(key) ?? this.#register(method, key, nowMs);
+    if (sampled) sampled.isStored = false;
   }
 
   /** A result was stored. */
-  stored(key: string, { names, ttlMs, loadMs }: StoredResult): void {
+  stored(key: string, { names, ttlMs, loadMs, writtenAt }: StoredResult): void {
     const sampled = this.#keys.get(key);
     if (!sampled) return;
+    sampled.isStored = true;
+    sampled.writtenAt = writtenAt;
     sampled.loadMs = loadMs;
     if (ttlMs !== undefined) this.#learnTtl(sampled, ttlMs);
     if (!isSame(sampled.names, names)) this.#carry(sampled, names);
     for (const name of sampled.names) name.isRemoved = false;
     while (this.#links > maxLinks) this.#shrink();
+  }
+
+  /** The store has not kept what it was given. */
+  refused(key: string): void {
+    const sampled = this.#keys.get(key);
+    if (!sampled) return;
+    sampled.isStored = false;
+    this.#log.leftNothing(sampled);
+  }
+
+  /** What the entry of a key takes in memory. */
+  measured(key: string, bytes: number): void {
+    const sampled = this.#keys.get(key);
+    if (sampled) sampled.bytes = bytes;
   }
 
   /** What was stored with one of these names is no longer right; a key is such a name too. */
@@ -154,6 +211,7 @@ export class Recorder {
       rate: this.#threshold / allHashes,
       quantumMs: this.#merging.quantumMs,
       forgotten: this.#forgotten,
+      others: this.#others,
     };
   }
 
@@ -180,6 +238,9 @@ export class Recorder {
       unknownBefore: this.#unknownBefore,
       ttlMs: undefined,
       loadMs: 0,
+      bytes: 0,
+      writtenAt: undefined,
+      isStored: true,
       isSampled: true,
     };
     this.#keys.set(key, sampled);

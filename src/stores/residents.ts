@@ -18,6 +18,8 @@ export interface MemoryBounds {
   readonly maxSize?: number | undefined;
   /** The longest that an entry stays in memory, in milliseconds. Default: as long as it lives. */
   readonly ttlMs?: number | undefined;
+  /** Told what an entry takes, in bytes, where `maxSize` has it measured. */
+  readonly onMeasured?: ((key: string, bytes: number) => void) | undefined;
 }
 
 const defaultMaxEntries = 10_000;
@@ -168,11 +170,15 @@ export class Residents {
   }
 }
 
-function limits({ maxEntries, maxSize }: MemoryBounds): LRUCache.Options<string, Resident, unknown> {
+function limits({ maxEntries, maxSize, onMeasured }: MemoryBounds): LRUCache.Options<string, Resident, unknown> {
   if (maxSize === undefined) return atMost(maxEntries ?? defaultMaxEntries);
   const bySize = {
     maxSize,
-    sizeCalculation: (resident: Resident, key: string) => key.length * 2 + sizeOf(resident),
+    sizeCalculation: (resident: Resident, key: string) => {
+      const bytes = key.length * 2 + sizeOf(resident);
+      onMeasured?.(key, bytes);
+      return bytes;
+    },
   };
   return maxEntries === undefined ? bySize : { max: maxEntries, ...bySize };
 }

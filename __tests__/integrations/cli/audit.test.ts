@@ -27,11 +27,29 @@ it('has the same finding of several processes once, with the words of who gains 
     answer(2, [finding(300), finding(900, { method: 'Orders.find' })]),
   ]);
   expect(findings.map(({ method, code, processes, what }) => [method, code, processes, what])).toEqual([
+    ['Products.find', 'many-instances', 1, 'it would save undefined'],
     ['Orders.find', 'ttl-too-short', 1, 'it would save 900'],
     ['Products.find', 'ttl-too-short', 2, 'it would save 300'],
-    ['Products.find', 'many-instances', 1, 'it would save undefined'],
   ]);
-  expect(findings[1]!.gain).toEqual({ hitRateNow: 0.5, hitRateThen: 0.9, savedMsPer1000Calls: 200 });
+  expect(findings[2]!.gain).toEqual({ hitRateNow: 0.5, hitRateThen: 0.9, savedMsPer1000Calls: 300 });
+});
+
+it('sums up what the processes have counted', () => {
+  const found = (count: number): Finding => ({
+    ...finding(undefined),
+    code: 'mismatches',
+    count,
+    what: `${count} hits`,
+  });
+  const { findings } = mergedAudit([answer(1, [found(2)]), answer(2, [found(5)])]);
+  expect(findings).toMatchObject([{ count: 7, what: '5 hits (7 in all processes)', processes: 2 }]);
+  expect(mergedAudit([answer(1, [found(2)])]).findings).toMatchObject([{ count: 2, what: '2 hits' }]);
+});
+
+it('says of the process that has recorded the smallest part of the keys how much it was', () => {
+  const few = answer(2, []);
+  const merged = mergedAudit([answer(1, []), { ...few, answer: { ...few.answer, sampled: 0.1 } }]);
+  expect(auditText(merged, plain)).toContain('10.0 % of the keys');
 });
 
 it('is told in words', () => {
@@ -46,14 +64,14 @@ it('is told in words', () => {
     [
       '2 processes, recorded for 1 m 30 s, 25.0 % of the keys',
       '',
-      '1. Products.find (ttl-too-short, 1 of 2 processes)',
+      '1. The cache (mismatches, 1 of 2 processes)',
+      '   a\\u001b[2J',
+      "   write ttl: '10m'",
+      '',
+      '2. Products.find (ttl-too-short, 1 of 2 processes)',
       '   it would save 4000',
       "   write ttl: '10m'",
       '   Hit rate 50.0 % now, 90.0 % then; 4 s of loading less per 1,000 calls.',
-      '',
-      '2. The cache (mismatches, 1 of 2 processes)',
-      '   a\\u001b[2J',
-      "   write ttl: '10m'",
       '',
     ].join('\n'),
   );

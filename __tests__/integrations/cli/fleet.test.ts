@@ -211,7 +211,7 @@ it('sees them on a cluster too', async () => {
   const cluster = await startRedisCluster();
   const caches = [1, 2].map(() => createCache(cluster.uri, { deadline: '5s' }));
   for (const cache of caches) await cache.getOrLoad('greeting', async () => 'hello');
-  const { out } = await typed('top', cluster.uri, '--json', '--once', '--interval', '10ms');
+  const { out } = await typed('top', cluster.uri, '--json', '--once', '--interval', '100ms');
   expect((JSON.parse(out) as View).processes).toHaveLength(2);
   await Promise.all(caches.map((cache) => cache.close()));
   await cluster.stop();

@@ -313,7 +313,7 @@ describe('a method', () => {
   };
   const auditWith = (expectedHitRate: number): Audit => ({
     ...noAudit,
-    methods: { find: { hitRate: 0.5, expectedHitRate, byTtl, bySize: [] } },
+    methods: { find: { hitRate: 0.5, expectedHitRate, trusted: true, byTtl, bySize: [] } },
   });
 
   async function opened(given: Partial<Fleet> = {}): Promise<{ page: Page; fleet: Fleet }> {

@@ -1,6 +1,7 @@
 /** `cachette audit`: what the processes of a fleet would change about their caches. */
 
 import type { Answered, Audit, Finding } from '../../base/insight.js';
+import { inOrder } from '../../cache/audit.js';
 import type { Command, Given, Printed, Terminal } from './command.js';
 import { placeOf, storeOptions, unreachable, uriArgument } from './store.js';
 import { counted, type Paint, paintFor, printable, shownMs } from './text.js';
@@ -46,7 +47,7 @@ export interface FleetAudit {
   readonly findings: readonly FleetFinding[];
 }
 
-/** Words and proposal are those of the process to which it would bring most; the gain is the mean. */
+/** Words, proposal and gain are those of the process to which it would bring most; what was counted is summed up. */
 export function mergedAudit(answers: readonly Answered<'audit'>[]): FleetAudit {
   const same = new Map<string, Finding[]>();
   for (const finding of answers.flatMap(({ answer }) => answer.findings)) {
@@ -56,33 +57,23 @@ export function mergedAudit(answers: readonly Answered<'audit'>[]): FleetAudit {
   const processes = answers.map(({ process: { host, pid, startedAt }, answer: { spanMs, sampled } }) => {
     return { host, pid, startedAt, spanMs, sampled };
   });
-  return { processes, findings: [...same.values()].map(mergedFinding).sort((a, b) => savedOf(b) - savedOf(a)) };
+  return { processes, findings: [...same.values()].map(mergedFinding).sort(inOrder) };
 }
 
 function mergedFinding(findings: readonly Finding[]): FleetFinding {
-  const [best] = [...findings].sort((a, b) => savedOf(b) - savedOf(a));
-  const gains = findings.map(({ gain }) => gain).filter((gain) => gain !== undefined);
-  const mean = (of: (gain: NonNullable<Finding['gain']>) => number): number =>
-    gains.reduce((sum, gain) => sum + of(gain), 0) / gains.length;
-  const gain =
-    gains.length === 0
-      ? undefined
-      : {
-          hitRateNow: mean(({ hitRateNow }) => hitRateNow),
-          hitRateThen: mean(({ hitRateThen }) => hitRateThen),
-          savedMsPer1000Calls: mean(({ savedMsPer1000Calls }) => savedMsPer1000Calls),
-        };
-  return { ...(best as Finding), gain, processes: findings.length };
+  const [best] = [...findings].sort((a, b) => inOrder(a, b) || (b.count ?? 0) - (a.count ?? 0)) as [Finding];
+  if (best.count === undefined) return { ...best, processes: findings.length };
+  const count = findings.reduce((sum, finding) => sum + (finding.count ?? 0), 0);
+  return { ...best, count, what: inAll(best, count), processes: findings.length };
 }
 
-/** What has no number comes last. */
-function savedOf({ gain }: Finding): number {
-  return gain?.savedMsPer1000Calls ?? -Infinity;
+function inAll({ what, count }: Finding, all: number): string {
+  return count === all ? what : `${what} (${all} in all processes)`;
 }
 
 export function auditText({ processes, findings }: FleetAudit, paint: Paint): string {
   const spanMs = Math.max(...processes.map((each) => each.spanMs));
-  const sampled = Math.max(...processes.map((each) => each.sampled));
+  const sampled = Math.min(...processes.map((each) => each.sampled));
   const head = `${counted(processes.length, 'process', 'processes')}, recorded for ${shownMs(spanMs)}, ${percent(sampled)} of the keys\n`;
   if (findings.length === 0) return `${head}\nNothing is to be changed, as far as that tells.\n`;
   return `${head}${findings.map((finding, at) => findingText(finding, at + 1, { processes: processes.length, paint })).join('')}`;
