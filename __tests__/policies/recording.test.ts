@@ -1,7 +1,8 @@
 /** What is recorded stays within its bounds, whatever comes, and says how much of the truth it is. */
 
 import { Recorder } from '../../src/policies/recording.js';
-import { Replay, type Setting } from '../../src/policies/replay.js';
+import type { Setting } from '../../src/policies/life.js';
+import { Replay } from '../../src/policies/replay.js';
 
 const forever: Setting = {
   ttlMs: Infinity,

@@ -2,7 +2,8 @@
 
 import { createCache } from 'cachette';
 import { Recorder } from '../../src/policies/recording.js';
-import { Replay, type Setting } from '../../src/policies/replay.js';
+import type { Setting } from '../../src/policies/life.js';
+import { Replay } from '../../src/policies/replay.js';
 import { manualClock } from 'cachette/testing';
 import { seeded, zipf } from '../support/random.js';
 

@@ -2,7 +2,8 @@
 
 import type { Audit, CacheStats, Finding, MethodAudit, MethodStats, Prediction } from '../base/insight.js';
 import type { Recorder } from '../policies/recording.js';
-import { type Expected, mostOthers, Replay, type Setting } from '../policies/replay.js';
+import type { Setting } from '../policies/life.js';
+import { type Expected, mostOthers, Replay } from '../policies/replay.js';
 import {
   doubtOf,
   findingsOfCache,

@@ -1,7 +1,8 @@
 /** Rules of an audit: what of a cache's numbers is worth a word, what to write instead, and what that would bring. */
 
 import type { Finding, MethodStats, Prediction } from '../base/insight.js';
-import type { Expected, Setting } from '../policies/replay.js';
+import type { Setting } from '../policies/life.js';
+import type { Expected } from '../policies/replay.js';
 import type { Results, WhyUnstored } from './counts.js';
 import type { Policy } from './policy.js';
 

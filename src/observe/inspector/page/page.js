@@ -901,7 +901,9 @@ function methodAudits() {
 function drawCurves() {
   if (state.method === undefined) return;
   const all = methodAudits();
-  const isExplained = ({ audit }) => Math.abs(num(audit.hitRate) - num(audit.expectedHitRate)) <= TRUSTED_ERROR;
+  // A process of an earlier version does not say whether it is.
+  const isExplained = ({ audit }) =>
+    audit.trusted ?? Math.abs(num(audit.hitRate) - num(audit.expectedHitRate)) <= TRUSTED_ERROR;
   const audits = all.filter(isExplained).slice(0, 5);
   const names = audits.map(({ name }) => name);
   const byTtl = audits.map(({ audit }) => points(audit.byTtl, ({ ttlMs }) => ttlMs));
@@ -921,8 +923,11 @@ function drawCurves() {
     marks: roundTimes,
     mark: ttl,
   });
+  const isBehind = chosen().some(({ stores }) => (stores ?? []).length > 1);
+  const bySizeTitle = isBehind ? 'Calls not answered by memory, by its size' : 'Miss rate by size of memory';
+  write($('by-size-title'), bySizeTitle);
   drawCurve('by-size', {
-    title: 'Miss rate by size of memory',
+    title: bySizeTitle,
     names,
     lines: bySize,
     as: count,
@@ -941,14 +946,16 @@ function tellCurves(all, odd) {
   const isNone = odd.length === all.length && all.length > 0;
   const gap = (/** @type {(typeof all)[number]} */ { name, audit }) =>
     `${all.length > 1 ? `${name}: ` : ''}${percent(1 - num(audit.expectedHitRate))} misses, not ${percent(1 - num(audit.hitRate))}`;
-  const why = `Nothing is predicted, as the recording does not explain what was measured. It expects ${odd.map(gap).join('; ')}.`;
+  const doubts = [...new Set(odd.map(({ audit }) => audit.doubt))].filter((doubt) => typeof doubt === 'string');
+  const unexplained = `the recording does not explain what was measured. It expects ${odd.map(gap).join('; ')}`;
+  const why = `Nothing is predicted: ${doubts.join('; ') || unexplained}.`;
   write($('by-ttl-empty'), isNone ? why : 'Not enough recorded yet to predict other ttls.');
   write($('by-ttl-note'), odd.length > 0 && !isNone ? why : '');
   write(
     $('by-size-empty'),
     isNone
       ? 'Nor can other sizes be predicted.'
-      : 'Nothing to predict: too few calls recorded, or a store behind memory answers whatever its size.',
+      : 'Nothing to predict: too few calls recorded, or memory has no bound.',
   );
   const endless = all.map(({ audit }) => audit.bySize?.find(({ maxEntries }) => !isNumber(maxEntries))?.hitRate);
   const rates = endless.filter(isNumber).map((hitRate) => percent(1 - hitRate));
@@ -1010,7 +1017,13 @@ function mergedFindings() {
     const better = !known || saving(finding) > saving(known.finding);
     merged.set(id, { finding: better ? finding : known.finding, processes: (known?.processes ?? 0) + 1 });
   }
-  return [...merged.values()].sort((a, b) => saving(b.finding) - saving(a.finding));
+  return [...merged.values()].sort((a, b) => rank(b.finding) - rank(a.finding));
+}
+
+/** What is wrong comes before what is slow, and what has no number comes last. @param {Finding} finding */
+function rank({ code, gain }) {
+  if (code === 'mismatches' || code === 'many-instances') return Number.MAX_VALUE;
+  return gain ? num(gain.savedMsPer1000Calls) : -Number.MAX_VALUE;
 }
 
 /** @param {Finding} finding */
