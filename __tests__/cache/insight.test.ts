@@ -20,6 +20,24 @@ function open(...[stores, options]: Parameters<typeof createCache>): Cache {
   return cache;
 }
 
+describe('an audit that somebody asks for', () => {
+  it('lets the process do what else it has to do, and is the same as one that is made at once', async () => {
+    const cache = open('memory://?maxEntries=100');
+    const methods = ['a', 'b', 'c'].map((name) => cache.wrap(name, async (id: number) => id, { ttl: '1h' }));
+    for (let i = 0; i < 8_000; i++) for (const method of methods) await method((i * 7) % 400);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      timer = setImmediate(count);
+    };
+    let timer = setImmediate(count);
+    const [told] = await cache[insight].ask({ topic: 'audit' });
+    clearImmediate(timer);
+    expect(turns).toBeGreaterThan(1);
+    expect(told?.answer).toEqual(cache.audit());
+  });
+});
+
 describe('a snapshot', () => {
   it('tells of the process, the counts and the stores', async () => {
     const cache = open('memory://?maxEntries=100', { namespace: 'shop' });

@@ -41,15 +41,33 @@ const ttls = [
 
 const pointsAside = 5;
 
-/** Others may ask so often or so seldom that predictions differ by more: then they are none. */
+/** Others may ask so often or so seldom that a prediction differs by more: then it is none. */
 const unclear = 0.1;
+/** With fewer predictions than this nothing is said of a method. */
+const leastClear = 2;
 
 const sizeFactors = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, Infinity];
 
 /** What `input` says, and what to make of it. */
 export function audit(input: AuditInput): Audit {
+  return atOnce(auditInSteps(input));
+}
+
+/** All steps, one after the other. */
+export function atOnce<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in steps of some milliseconds: whoever has other things to do does them in between. */
+export function* auditInSteps(input: AuditInput): Generator<undefined, Audit> {
   const replay = new Replay(input.recorder);
-  const methods = Object.keys(input.stats.methods).map((method) => viewOf(method, input, replay));
+  const methods: MethodView[] = [];
+  for (const method of Object.keys(input.stats.methods)) {
+    methods.push(yield* viewOf(method, input, replay));
+  }
   const view = { spanMs: replay.spanMs, memory: input.memory, methods };
   return {
     findings: sorted([...methods.flatMap((method) => findingsOfMethod(method, view)), ...findingsOfCache(view)]),
@@ -59,12 +77,16 @@ export function audit(input: AuditInput): Audit {
   };
 }
 
-function viewOf(method: string, { stats, methods, memory }: AuditInput, replay: Replay): MethodView {
+function* viewOf(
+  method: string,
+  { stats, methods, memory }: AuditInput,
+  replay: Replay,
+): Generator<undefined, MethodView> {
   const counted = stats.methods[method] as MethodStats;
   const facts = methods[method] ?? nothingKnown;
   const calls = counted.hits + counted.stale + counted.misses;
   const setting = settingOf(facts, memory);
-  const fit = replay.fit(method, setting, counted);
+  const fit = yield* replay.fit(method, setting, counted);
   const expect = (change: Partial<Setting>, others = fit.others): Expected =>
     replay.predict(method, { ...setting, ...change }, calls, { ...fit, others });
   const predict = (change: Partial<Setting>): Predicted => {
@@ -76,6 +98,17 @@ function viewOf(method: string, { stats, methods, memory }: AuditInput, replay: 
   const usualTtlMs = setting.ttlMs ?? replay.usualTtlMs(method);
   const ttlsTold = ttlsAround(usualTtlMs, replay.spanMs);
   const sizes = sizesAround(setting, replay.meanBytes);
+  // Others may make each of them differ as much as the one that they make differ most.
+  const isClear = fit.others === 0 || !(isUnclear(ttlsTold[0]) || isUnclear(ttlsTold.at(-1)));
+  const [byTtl, bySize]: [Predicted[], Predicted[]] = [[], []];
+  for (const ttlMs of ttlsTold) {
+    yield;
+    if (isClear || !isUnclear(ttlMs)) byTtl.push(predict({ ttlMs }));
+  }
+  for (const size of sizes) {
+    yield;
+    bySize.push(inMemoryAlone(setting, predict(size)));
+  }
   return {
     method,
     stats: counted,
@@ -84,12 +117,11 @@ function viewOf(method: string, { stats, methods, memory }: AuditInput, replay: 
     recorded: replay.recorded(method),
     now: predict({}).expected,
     usualTtlMs,
-    byTtl: ttlsTold.map((ttlMs) => predict({ ttlMs })),
-    bySize: sizes.map((size) => inMemoryAlone(setting, predict(size))),
+    byTtl,
+    bySize,
     sizes,
     predict,
-    hasUnclearOthers:
-      fit.others > 0 && (fit.others > mostOthers / 2 || isUnclear(ttlsTold[0]) || isUnclear(ttlsTold.at(-1))),
+    hasUnclearOthers: fit.others > mostOthers / 2 || (!isClear && byTtl.length < leastClear),
   };
 }
 

@@ -4,8 +4,10 @@ import { hostname } from 'node:os';
 import type { Outcome } from '../base/events.js';
 import type { Answered, Answers, Audit, Insight, PolicyTold, Question, Snapshot } from '../base/insight.js';
 import { crypto } from '../policies/crypto.js';
+import { turnOver } from '../policies/deadline.js';
 import { atMost, LRUCache } from '../policies/lru.js';
 import { readAnswer, readQuestion } from './answers.js';
+import { atOnce } from './audit.js';
 import type { Core } from './core.js';
 import type { Counts } from './counts.js';
 
@@ -19,13 +21,15 @@ const watchedMs = 60_000;
 /** A snapshot names no more methods than this, those with the most calls. */
 const methodsTold = 200;
 
+/** For so long an audit keeps a process from what else it has to do. */
+const sliceMs = 10;
 /** An audit that took a millisecond is good for so many. */
 const restPerAudit = 20;
 
 export interface InsightParts {
   readonly core: Core;
   readonly namespace: string;
-  readonly audit: () => Audit;
+  readonly audit: () => Generator<undefined, Audit>;
   readonly isEnabled: () => boolean;
   readonly isCounted: boolean;
 }
@@ -37,7 +41,7 @@ export class CacheInsight implements Insight {
   #unwatch: (() => void) | undefined;
   #askedAt = -Infinity;
   /** The last audit that was asked for, and how long it is good enough. */
-  #audit: { readonly answer: Audit; readonly until: number } | undefined;
+  #audit: { readonly answer: Promise<Audit>; until: number } | undefined;
 
   constructor(parts: InsightParts) {
     this.#parts = parts;
@@ -62,7 +66,7 @@ export class CacheInsight implements Insight {
   }
 
   audit(): Audit {
-    return this.#parts.audit();
+    return atOnce(this.#parts.audit());
   }
 
   warn(code: string, message: string): void {
@@ -80,20 +84,20 @@ export class CacheInsight implements Insight {
     question: Extract<Question, { topic: Topic }>,
     waitMs = 500,
   ): Promise<readonly Answered<Topic>[]> {
-    const topic = question.topic;
-    const said = await this.#parts.core.store.ask(JSON.stringify(question), waitMs);
-    const others = said.map((answer) => readAnswer(topic, answer));
-    const own = { process: this.#self, answer: this.#answerTo(question) as Answers[Topic] };
-    return [own, ...others.filter((other) => other !== undefined)];
+    const { topic } = question;
+    const asking = this.#parts.core.store.ask(JSON.stringify(question), waitMs);
+    const answer = (await this.#answerTo(question)) as Answers[Topic];
+    const others = (await asking).map((said) => readAnswer(topic, said));
+    return [{ process: this.#self, answer }, ...others.filter((other) => other !== undefined)];
   }
 
   /** Undefined if that is no question. */
-  answer(asked: string): string | undefined {
+  async answer(asked: string): Promise<string | undefined> {
     const question = readQuestion(asked);
-    return question && JSON.stringify({ process: this.#self, answer: this.#answerTo(question) });
+    return question && JSON.stringify({ process: this.#self, answer: await this.#answerTo(question) });
   }
 
-  #answerTo(question: Question): Answers[keyof Answers] {
+  #answerTo(question: Question): Answers[keyof Answers] | Promise<Audit> {
     switch (question.topic) {
       case 'snapshot':
         return this.snapshot();
@@ -105,13 +109,29 @@ export class CacheInsight implements Insight {
   }
 
   /** Whoever asks again and again gets the same audit for a while, so that audits take little of the process's time. */
-  #auditForNow(): Audit {
+  #auditForNow(): Promise<Audit> {
     const began = this.#nowMs;
     if (this.#audit && began < this.#audit.until) return this.#audit.answer;
-    const answer = this.audit();
-    const ended = this.#nowMs;
-    this.#audit = { answer, until: ended + (ended - began) * restPerAudit };
-    return answer;
+    const audit = { answer: this.#auditInTurns(), until: Infinity };
+    this.#audit = audit;
+    const end = (): void => {
+      const ended = this.#nowMs;
+      audit.until = ended + (ended - began) * restPerAudit;
+    };
+    audit.answer.then(end, end);
+    return audit.answer;
+  }
+
+  /** Somebody else asks: the process goes on with what it has to do. */
+  async #auditInTurns(): Promise<Audit> {
+    const steps = this.#parts.audit();
+    for (let sliceEnds = this.#nowMs + sliceMs; ;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      if (this.#nowMs < sliceEnds) continue;
+      await turnOver();
+      sliceEnds = this.#nowMs + sliceMs;
+    }
   }
 
   get #nowMs(): number {

@@ -11,7 +11,7 @@ import { Recorder } from '../policies/recording.js';
 import type { Store } from '../stores/store.js';
 import type { StoreTarget } from '../stores/uri.js';
 import { Core } from './core.js';
-import type { MemoryFacts } from './audit.js';
+import { atOnce, type MemoryFacts } from './audit.js';
 import { CacheInsight } from './insight.js';
 import { follow, type Following } from './follow.js';
 import {
@@ -133,7 +133,7 @@ export class CacheManager<Tag extends string = string> {
     const told = new CacheInsight({
       core: this.#core,
       namespace: this.#settings.namespace,
-      audit: () => this.audit(),
+      audit: () => this.#auditInSteps(),
       isEnabled: () => this.enabled,
       isCounted: recorder !== undefined,
     });
@@ -373,8 +373,12 @@ export class CacheManager<Tag extends string = string> {
    * ```
    */
   audit(): Audit {
+    return atOnce(this.#auditInSteps());
+  }
+
+  #auditInSteps(): Generator<undefined, Audit> {
     const memory = memoryOf(this.#core.store);
-    return this.#core.outcomes.audit(memory && { ...memory, ttlMs: this.#memoryTtlMs });
+    return this.#core.outcomes.auditInSteps(memory && { ...memory, ttlMs: this.#memoryTtlMs });
   }
 
   /**

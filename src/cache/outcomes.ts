@@ -10,7 +10,7 @@ import type { SampledKey } from '../policies/event-log.js';
 import { atMost, LRUCache } from '../policies/lru.js';
 import type { Recorder } from '../policies/recording.js';
 import type { LocalHit } from '../stores/store.js';
-import { audit, type MemoryFacts } from './audit.js';
+import { auditInSteps, type MemoryFacts } from './audit.js';
 import { Counts, isOfInvalidation, type WhyUnstored } from './counts.js';
 import type { Names } from './names.js';
 import type { Policy } from './policy.js';
@@ -227,14 +227,15 @@ export class Outcomes {
   }
 
   /** What could be better, and what it would bring. */
-  audit(memory: MemoryFacts | undefined): Audit {
+  *auditInSteps(memory: MemoryFacts | undefined): Generator<undefined, Audit> {
     if (!this.#recorder) return { findings: [], methods: {}, spanMs: 0, sampled: 0 };
     const facts = [...this.#methods].map(([method, counts]) => {
       const { policy, kinds, warnings } = counts;
       const tagKinds = Object.fromEntries(kinds);
       return [method, { policy, tagKinds, warnings: [...warnings], results: counts.results }] as const;
     });
-    return audit({ stats: this.stats(), recorder: this.#recorder, methods: Object.fromEntries(facts), memory });
+    const methods = Object.fromEntries(facts);
+    return yield* auditInSteps({ stats: this.stats(), recorder: this.#recorder, methods, memory });
   }
 
   #noteInvalidation({ tags }: InvalidationEvent): void {

@@ -7,6 +7,7 @@ import { nextTurn, timeOf } from '../policies/deadline.js';
 import type { Backend } from '../stores/backend.js';
 import type { StoreBus } from '../stores/bus.js';
 import { Coherence } from '../stores/coherence.js';
+import type { Answering } from '../stores/questions.js';
 import { layered } from '../stores/layered.js';
 import { MemoryStore } from '../stores/memory.js';
 import { SharedStore } from '../stores/shared.js';
@@ -32,7 +33,7 @@ export interface StoreParts {
   /** What an entry takes in memory that is bounded by that, in bytes. */
   readonly onMeasured: (key: string, bytes: number) => void;
   /** What this process answers when another one asks; undefined: nothing. */
-  readonly answer: (question: string) => string | undefined;
+  readonly answer: Answering;
 }
 
 type MemoryTarget = Extract<StoreTarget, { kind: 'memory' }>;

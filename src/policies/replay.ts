@@ -114,9 +114,9 @@ export class Replay {
     return expected(total);
   }
 
-  /** What has to be concluded from what was counted, `now` being as the method is. */
-  fit(method: string, now: Setting, counted: Counted): Fit {
-    const others = this.#fitOthers(method, now, counted);
+  /** What has to be concluded from what was counted, `now` being as the method is. In steps, as it takes long. */
+  *fit(method: string, now: Setting, counted: Counted): Generator<undefined, Fit> {
+    const others = yield* this.#fitOthers(method, now, counted);
     return { ...others, missing: this.#fitMissing(method, { now, counted, others: others.others }) };
   }
 
@@ -166,14 +166,19 @@ export class Replay {
   }
 
   /** How often others ask, so that as many calls are hits as were counted. The more often, the more are. */
-  #fitOthers(method: string, now: Setting, counted: Counted): Omit<Fit, 'missing'> {
+  *#fitOthers(method: string, now: Setting, counted: Counted): Generator<undefined, Omit<Fit, 'missing'>> {
     if (!this.#recording.others.has(method)) return nothingFitted;
     const hitRate = counted.hits / Math.max(1, counted.hits + counted.stale + counted.misses);
     const attempt = (others: number): Tried => {
       return { others, hitRate: expected(this.#tallies(method, now, others).total).hitRate };
     };
-    const tried = [0.03, 0.3, 1, 3, 30, mostOthers].map(attempt);
+    const tried: Tried[] = [];
+    for (const others of [0.03, 0.3, 1, 3, 30, mostOthers]) {
+      yield;
+      tried.push(attempt(others));
+    }
     for (let i = 0; i < bisections; i++) {
+      yield;
       const above = tried.findIndex((each) => each.hitRate >= hitRate);
       const at = above < 0 ? tried.length : above;
       const [low, high] = [tried[at - 1]?.others ?? leastOthers, tried[at]?.others ?? mostOthers];

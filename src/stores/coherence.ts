@@ -13,7 +13,7 @@ import { machineTime, type Time, withDeadline } from '../policies/deadline.js';
 import type { BusState } from '../base/insight.js';
 import { everyLeaseMs, heartbeatMs, Lease, Roster } from '../policies/lease.js';
 import { type BusMessage, readMessage, type StoreBus, writeMessage } from './bus.js';
-import { Questions } from './questions.js';
+import { type Answering, Questions } from './questions.js';
 
 /**
  * Resolves when no other process trusts what it remembers of what was removed; to false if one neither answers nor ends.
@@ -43,7 +43,7 @@ export interface CoherenceOptions {
   /** Another process has removed these: forgets what is known of them here. Resolves when nothing brings it back. */
   readonly forget: (names: readonly string[]) => Promise<void>;
   /** Another process asks about this one; undefined: nothing is said. */
-  readonly answer: (question: string) => string | undefined;
+  readonly answer: Answering;
   /** The number of the connection over which the bus publishes; another one after each reconnect. Default: always the same. */
   readonly session?: () => number;
   readonly report: (message: string, cause?: unknown) => void;

@@ -3,12 +3,14 @@
 import { nextTurn, type Time, withDeadline } from '../policies/deadline.js';
 import { type BusMessage, everyone, type StoreBus, writeMessage } from './bus.js';
 
+/** What this process says when it is asked something, at once or later; undefined: nothing. */
+export type Answering = (question: string) => string | undefined | Promise<string | undefined>;
+
 export interface QuestionsOptions {
   /** Of this process on the bus. */
   readonly id: string;
   readonly bus: StoreBus;
-  /** Another process asks about this one; undefined: nothing is said. */
-  readonly answer: (question: string) => string | undefined;
+  readonly answer: Answering;
   /** Sends; undefined if it fails. */
   readonly publish: (message: string, to?: string) => Promise<{ readonly receivers: unknown } | undefined>;
   readonly time: Time;
@@ -90,13 +92,18 @@ export class Questions {
     if (this.#toAnswer >= questionsAtMost) return;
     this.#toAnswer++;
     nextTurn(() => {
-      this.#toAnswer--;
-      if (this.#closed) return;
-      const { id, answer, publish } = this.#options;
-      const said = answer(question);
-      if (said !== undefined)
-        void publish(writeMessage({ kind: 'tell', from: id, asked, to: from, answer: said }), from);
+      // Who asks a process that cannot answer gets no answer.
+      const answered = this.#answer(from, asked, question).catch(() => undefined);
+      void answered.finally(() => this.#toAnswer--);
     });
+  }
+
+  async #answer(from: string, asked: number, question: string): Promise<void> {
+    if (this.#closed) return;
+    const { id, answer, publish } = this.#options;
+    const said = await answer(question);
+    if (said === undefined || this.#closed) return;
+    await publish(writeMessage({ kind: 'tell', from: id, asked, to: from, answer: said }), from);
   }
 
   close(): void {

@@ -11,6 +11,8 @@ import type { InspectorOptions } from './options.js';
 import { Watch } from './watch.js';
 
 const askMs = 400;
+/** The same for an audit, which each process makes beside what else it has to do. */
+const auditMs = 5_000;
 const bodyBytes = 16_000;
 const mostTags = 100;
 const tagCharacters = 500;
@@ -99,7 +101,7 @@ export class Routes {
   }
 
   async #audit(): Promise<Answer> {
-    return json({ processes: await this.#cache[insight].ask({ topic: 'audit' }, askMs) });
+    return json({ processes: await this.#cache[insight].ask({ topic: 'audit' }, auditMs) });
   }
 
   async #invalidate(asked: Asked): Promise<Answer> {
