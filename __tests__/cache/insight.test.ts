@@ -97,9 +97,19 @@ describe('recent outcomes', () => {
     await other?.(1);
     for (let i = 0; i < 60; i++) await one?.(i);
     const recent = cache[insight].recent('one');
-    expect(recent).toHaveLength(50);
+    expect(recent.filter(({ status }) => status === 'miss')).toHaveLength(50);
     expect(recent.every(({ method }) => method === 'one')).toBe(true);
     expect(recent.at(-1)).toMatchObject({ status: 'miss', reason: 'absent' });
+  });
+
+  it('have misses in them also where nearly all calls are hits', async () => {
+    const cache = open();
+    const find = cache.wrap('find', async (id: number) => id);
+    cache[insight].recent('find');
+    await find(1);
+    for (let i = 0; i < 200; i++) await find(1);
+    const recent = cache[insight].recent('find');
+    expect(recent.map(({ status }) => status)).toEqual(['miss', ...Array.from({ length: 50 }, () => 'hit')]);
   });
 });
 

@@ -11,7 +11,7 @@ import { atOnce } from './audit.js';
 import type { Core } from './core.js';
 import type { Counts } from './counts.js';
 
-/** Of a method so many outcomes are kept. */
+/** Of a method so many hits are kept, and so many other outcomes: misses that are rare are what somebody looks for. */
 const outcomesKept = 50;
 /** Outcomes of so many methods are kept at a time. */
 const methodsWatched = 20;
@@ -157,7 +157,9 @@ export class CacheInsight implements Insight {
     const kept = this.#recent.peek(outcome.method);
     if (!kept) return;
     kept.push(outcome);
-    if (kept.length > outcomesKept) kept.shift();
+    const isHit = outcome.status === 'hit';
+    const alike = kept.filter(({ status }) => (status === 'hit') === isHit);
+    if (alike.length > outcomesKept) kept.splice(kept.indexOf(alike[0] as Outcome), 1);
   }
 }
 
