@@ -151,7 +151,7 @@ test.each(['esm', 'cjs'])(
       frozen: 'deadline',
       refused: 'refused',
       unreachable: 'unreachable',
-      expectations: 'read was a miss (expired), and a hit was expected',
+      expectations: 'read was a miss (expired, 300000 ms old), and a hit was expected',
       brokenFacts: [[], []],
     });
   },

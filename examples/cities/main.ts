@@ -169,7 +169,7 @@ async function opened(cache: Cache): Promise<() => Promise<void>> {
   return () => page.close();
 }
 
-const nothing = (): Promise<void> => Promise.resolve();
+async function nothing(): Promise<void> {}
 
 async function inThisProcess({ store, seconds, readers, inspect, namespace }: Run): Promise<Ran> {
   const cache = createCache(store, { namespace });
