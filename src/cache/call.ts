@@ -79,10 +79,9 @@ export class Call {
     if (this.#look.transaction) return this.#answerInside();
     for (let attempt = 0; ; attempt++) {
       const began = this.#core.flights.arrival();
-      const since = this.#core.time.monotonicMs();
+      const since = this.#isTimed ? this.#core.time.monotonicMs() : undefined;
       const reading = await this.#look.read({ mayLoad: true });
-      if (reading.entry && reading.tier === 'store')
-        this.#core.outcomes.foundInStore(this.#subject.counts, this.#core.time.monotonicMs() - since);
+      if (since !== undefined) this.#timeStore(reading, since);
       if (reading.tokens) this.#subject.counts.read(reading.entry !== undefined);
       const found = this.#serve(reading);
       if (found) return opened(found);
@@ -92,6 +91,16 @@ export class Call {
       const shared = await this.#share(joined, began);
       if (shared) return shared.value;
     }
+  }
+
+  /** With memory in front of the store an audit says what it takes to ask the store instead. */
+  get #isTimed(): boolean {
+    return this.#core.store.keeps === 'both';
+  }
+
+  #timeStore({ entry, tier }: Reading, since: number): void {
+    const { outcomes, time } = this.#core;
+    if (entry && tier === 'store') outcomes.foundInStore(this.#subject.counts, time.monotonicMs() - since);
   }
 
   /**
