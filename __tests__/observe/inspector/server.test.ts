@@ -585,7 +585,9 @@ describe('the stream', () => {
   it('does not keep an application from closing either', async () => {
     const url = await onFastify(inspectorOf(open(), { base: '/cache' }));
     const response = await fetch(`${url}/cache/api/stream`);
-    await Promise.all([closing.pop()?.(), closing.pop()?.(), response.text()]);
+    // Fastify ends connections itself, perhaps before all is read.
+    const ended = response.text().catch(() => 'ended');
+    await Promise.all([closing.pop()?.(), closing.pop()?.(), ended]);
   });
 
   it('is not kept by what compresses answers', async () => {

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CacheManager } from '../../cache/manager.js';
+import { nextTurn } from '../../policies/deadline.js';
 import { answerToNode, askedOfNode } from './node.js';
 import {
   checkInspectorOptions,
@@ -83,7 +84,7 @@ export function createInspector(cache: CacheManager, options: InspectorOptions =
     async listen(where = {}) {
       checkListenOptions(where, token);
       if (routes.isClosed) throw closedError();
-      const listening = await listenOn(createServer(handler), { base, ...where });
+      const listening = await listenOn(handler, { base, ...where });
       opened.add(listening);
       return listening;
     },
@@ -95,21 +96,31 @@ export function createInspector(cache: CacheManager, options: InspectorOptions =
   };
 }
 
-async function listenOn(server: Server, place: ListenOptions & { base: string | undefined }): Promise<Listening> {
+async function listenOn(
+  handler: Inspector['handler'],
+  place: ListenOptions & { base: string | undefined },
+): Promise<Listening> {
   const { host = '127.0.0.1', port = 0, base = '' } = place;
+  const answers = new Set<ServerResponse>();
+  const server = createServer((request, response) => {
+    answers.add(response);
+    response.once('close', () => answers.delete(response));
+    handler(request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host.replace(/^\[(.*)\]$/, '$1'), resolve);
   });
   const { address, port: given, family } = server.address() as AddressInfo;
   const name = family === 'IPv6' ? `[${address}]` : address;
-  return { url: `http://${name}:${given}${base}/`, close: () => closed(server) };
+  return { url: `http://${name}:${given}${base}/`, close: () => closed(server, answers) };
 }
 
-/** Also one that is closed already. */
-function closed(server: Server): Promise<void> {
+/** Also one that is closed already. What has begun ends as it should, or its reader would take it for cut off. */
+function closed(server: Server, answers: Iterable<ServerResponse>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections();
+    for (const answer of answers) if (answer.headersSent) answer.end();
+    nextTurn(() => server.closeAllConnections());
   });
 }
