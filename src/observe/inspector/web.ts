@@ -31,15 +31,19 @@ async function bodyOf(request: Request, mostBytes: number): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-export function answerToWeb({ status, headers: all, body }: Answer, { method, signal }: Request): Response {
+export function answerToWeb({ status, headers: all, body }: Answer, request: Request): Response {
   const headers = withoutConnection(all);
-  if (method === 'HEAD') return new Response(null, { status, headers });
+  if (request.method === 'HEAD') return new Response(null, { status, headers });
   if (typeof body !== 'function') return new Response(new Uint8Array(Buffer.from(body)), { status, headers });
-  return new Response(streamOf(body, signal), { status, headers });
+  return new Response(streamOf(body, request), { status, headers });
 }
 
-/** A client that does not read has one event waiting, and gets no more. */
-function streamOf(feed: Feed, signal: AbortSignal): ReadableStream<Uint8Array> {
+/**
+ * A client that does not read has one event waiting, and gets no more. Holds the request: in some versions of Node its signal is
+ * never aborted once the request itself has been collected.
+ */
+function streamOf(feed: Feed, request: Request): ReadableStream<Uint8Array> {
+  const { signal } = request;
   const encoder = new TextEncoder();
   let leave = (): void => {};
   return new ReadableStream<Uint8Array>({
@@ -54,7 +58,7 @@ function streamOf(feed: Feed, signal: AbortSignal): ReadableStream<Uint8Array> {
       };
       leave = feed({
         isReady: () => (controller.desiredSize ?? 0) > 0,
-        isLeftBehind: () => false,
+        isLeftBehind: () => request.signal.aborted,
         write: (text) => controller.enqueue(encoder.encode(text)),
         end,
       });
