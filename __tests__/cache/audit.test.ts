@@ -1,8 +1,10 @@
 /** What an audit makes of counts and recordings: each finding where there is reason for it, and only there. */
 
 import type { CacheStats, Finding, FindingCode, MethodStats } from '../../src/base/insight.js';
-import { audit, type AuditInput, type MemoryFacts, type MethodFacts } from '../../src/cache/audit.js';
+import { atOnce, auditInSteps, type AuditInput, type MemoryFacts, type MethodFacts } from '../../src/cache/audit.js';
 import { Recorder } from '../../src/policies/recording.js';
+
+const audit = (input: AuditInput) => atOnce(auditInSteps(input));
 
 const second = 1_000;
 const minute = 60 * second;

@@ -48,12 +48,7 @@ const leastClear = 2;
 
 const sizeFactors = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, Infinity];
 
-/** What `input` says, and what to make of it. */
-export function audit(input: AuditInput): Audit {
-  return atOnce(auditInSteps(input));
-}
-
-/** All steps, one after the other. */
+/** All steps of an audit, one after the other. */
 export function atOnce<T>(steps: Generator<undefined, T>): T {
   for (;;) {
     const step = steps.next();
@@ -61,7 +56,7 @@ export function atOnce<T>(steps: Generator<undefined, T>): T {
   }
 }
 
-/** The same in steps of some milliseconds: whoever has other things to do does them in between. */
+/** What `input` says, and what to make of it, in steps of some milliseconds: whoever has other things to do does them in between. */
 export function* auditInSteps(input: AuditInput): Generator<undefined, Audit> {
   const replay = new Replay(input.recorder);
   const methods: MethodView[] = [];

@@ -140,8 +140,8 @@ export class Counts {
     this.#bytes.max = Math.max(this.#bytes.max, bytes);
   }
 
-  /** Whether the tags of the next call are looked at. */
-  get looksAtTags(): boolean {
+  /** Whether the tags of the next call are looked at; to be asked once for each call. */
+  looksAtTags(): boolean {
     const looked = this.#looked++;
     return looked < lookedAtFirst || looked % lookedAtOneIn === 0;
   }

@@ -129,7 +129,7 @@ export class Outcomes {
     if (status === 'hit') counts.hitIn(tier ?? 'store', loadMs);
     else if (status === 'stale') counts.servedStale(call.hasWaited ? 0 : loadMs);
     else counts.other(status, reason);
-    if (counts.looksAtTags) counts.sawTags(this.#tagsOf(call));
+    if (counts.looksAtTags()) counts.sawTags(this.#tagsOf(call));
     if (key === undefined || status === 'bypass') return;
     const now = this.#clock.now();
     if (status === 'miss') recorder.looked(method, key, now, isOfInvalidation(reason));

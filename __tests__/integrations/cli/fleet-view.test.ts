@@ -3,7 +3,7 @@
 import { fleetLines } from '../../../src/integrations/cli/fleet-lines.js';
 import { fleetView, sorted } from '../../../src/integrations/cli/fleet-view.js';
 import { Presence } from '../../../src/integrations/cli/presence.js';
-import { snapshotOf, statsOf } from './hand-made.js';
+import { snapshotOf, statsOf } from '../../support/snapshots.js';
 
 const load = (p95Ms: number) => ({ count: 1, errors: 0, meanMs: 0, p50Ms: 0, p95Ms, p99Ms: 0, maxMs: 0 });
 

@@ -17,6 +17,7 @@ import {
 } from '../../../src/base/insight.js';
 import type { Outcome } from '../../../src/base/events.js';
 import { until } from '../../support/until.js';
+import { memoryState, nothing, storeState } from '../../support/snapshots.js';
 import { isLive, look, startBrowser } from './browser.js';
 
 // A browser without a graphics card, beside other tests.
@@ -48,24 +49,6 @@ interface Fleet {
 
 const noAudit: Audit = { findings: [], methods: {}, spanMs: 60_000, sampled: 1 };
 
-const nothing: MethodStats = {
-  calls: 0,
-  hits: 0,
-  hitsByTier: { memory: 0, store: 0 },
-  misses: 0,
-  missesByReason: {},
-  stale: 0,
-  bypassed: 0,
-  hitRate: 0,
-  loads: { count: 0, errors: 0, meanMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
-  savedMs: 0,
-  puts: 0,
-  bytes: { mean: 0, max: 0, sum: 0, count: 0 },
-  invalidations: 0,
-  invalidated: 0,
-  mismatches: 0,
-};
-
 /** So many loads, all of a time. */
 function loaded(ms: number, times: number): LoadDistribution {
   return [[Math.floor(Math.log2(ms * 1_000) * 8), times]];
@@ -85,19 +68,7 @@ function processOf(id: string, methods: Record<string, MethodStats> = {}, more: 
     enabled: true,
     at: Date.now(),
     stats: { ...only, errors: 0, methods },
-    stores: [
-      {
-        tier: 'memory',
-        name: 'memory',
-        entries: 5,
-        maxEntries: 100,
-        maxSize: undefined,
-        size: undefined,
-        evictions: 0,
-        breaker: 'none',
-        pending: 0,
-      },
-    ],
+    stores: [memoryState],
     bus: { state: 'none', peers: 0 },
     ...more,
   };
@@ -221,16 +192,7 @@ describe('a process', () => {
   });
 
   it('without a bus over a shared store is said to be seen alone', async () => {
-    const store = {
-      entries: undefined,
-      maxEntries: undefined,
-      maxSize: undefined,
-      size: undefined,
-      evictions: undefined,
-      breaker: 'closed',
-      pending: 0,
-    } as const;
-    const stores = [{ ...store, tier: 'store', name: 'memcached://127.0.0.1:11211' } as const];
+    const stores = [storeState('memcached://127.0.0.1:11211')];
     const { page } = await shown({ snapshots: [processOf('one', {}, { stores })] });
     await page.getByText('this process only: memcached has no bus').waitFor();
   });
@@ -378,16 +340,7 @@ describe('a method', () => {
   });
 
   it('tells how to ask why, with the key of a call', async () => {
-    const store = {
-      entries: undefined,
-      maxEntries: undefined,
-      maxSize: undefined,
-      size: undefined,
-      evictions: undefined,
-      breaker: 'closed',
-      pending: 0,
-    } as const;
-    const stores = [{ ...store, tier: 'store', name: 'redis://127.0.0.1:6379' } as const];
+    const stores = [storeState('redis://127.0.0.1:6379')];
     const { page } = await opened({
       snapshots: [processOf('one', { find }, { policies, stores, bus: { state: 'idle', peers: 0 } })],
     });

@@ -73,8 +73,7 @@ export function policyWords(policy) {
     .join(' · ');
 }
 
-// what is looked for is what cannot be seen
-/* eslint-disable no-control-regex */
+/* eslint-disable no-control-regex -- what is looked for is what cannot be seen */
 /** Characters that are not seen, or turn the direction of what is around them. */
 const odd = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 

@@ -1,8 +1,9 @@
-/** Snapshots of a fleet, made by hand. */
+/** Snapshots of processes, made by hand. */
 
-import type { Answered, MethodStats, Snapshot } from '../../../src/base/insight.js';
+import type { Answered, MethodStats, Snapshot, StoreState } from '../../src/base/insight.js';
 
-const nothing: MethodStats = {
+/** Nothing was counted. */
+export const nothing: MethodStats = {
   calls: 0,
   hits: 0,
   hitsByTier: { memory: 0, store: 0 },
@@ -19,6 +20,24 @@ const nothing: MethodStats = {
   invalidated: 0,
   mismatches: 0,
 };
+
+/** Five entries of a hundred. */
+export const memoryState: StoreState = {
+  tier: 'memory',
+  name: 'memory',
+  entries: 5,
+  maxEntries: 100,
+  maxSize: undefined,
+  size: undefined,
+  evictions: 0,
+  breaker: 'none',
+  pending: 0,
+};
+
+export function storeState(name: string): StoreState {
+  const unknown = { entries: undefined, maxEntries: undefined, maxSize: undefined, size: undefined };
+  return { tier: 'store', name, ...unknown, evictions: undefined, breaker: 'closed', pending: 0 };
+}
 
 export function statsOf(given: Partial<MethodStats>): MethodStats {
   return { ...nothing, ...given };
@@ -38,30 +57,7 @@ export function snapshotOf(
     enabled: true,
     at: 10_000,
     stats: { ...statsOf(stats), errors: 0, methods },
-    stores: [
-      {
-        tier: 'memory',
-        name: 'memory',
-        entries: 5,
-        maxEntries: 100,
-        maxSize: undefined,
-        size: undefined,
-        evictions: 0,
-        breaker: 'none',
-        pending: 0,
-      },
-      {
-        tier: 'store',
-        name: 'redis://a',
-        entries: undefined,
-        maxEntries: undefined,
-        maxSize: undefined,
-        size: undefined,
-        evictions: undefined,
-        breaker: 'closed',
-        pending: 0,
-      },
-    ],
+    stores: [memoryState, storeState('redis://a')],
     bus: { state: 'trusted', peers: 1 },
     ...rest,
   };
